@@ -1,0 +1,2 @@
+//! The cresset command line.
+fn main() {}

@@ -1,0 +1,128 @@
+//! One small vector type per instruction set, and the choice among them at run time.
+//!
+//! A kernel is written once, generic over [`Simd`], and handed to [`dispatch`], which calls it inside a
+//! function compiled for the chosen instruction set. Everything between `dispatch` and the intrinsics has to
+//! be `#[inline(always)]`: a function that is not inlined is compiled for the baseline instruction set, and
+//! each vector operation in it becomes a call.
+//!
+//! ```
+//! use cresset_kernels::simd::{Kernel, Simd, dispatch};
+//!
+//! struct Scale<'a>(f32, &'a mut [f32]);
+//!
+//! impl Kernel for Scale<'_> {
+//!     type Out = ();
+//!     #[inline(always)]
+//!     unsafe fn run<S: Simd>(self) {
+//!         for chunk in self.1.chunks_mut(S::LANES) {
+//!             let (p, n) = (chunk.as_mut_ptr(), chunk.len());
+//!             // SAFETY: the caller guarantees the instruction set; p points to n floats.
+//!             unsafe { S::store_partial(p, S::mul(S::splat(self.0), S::load_partial(p, n)), n) }
+//!         }
+//!     }
+//! }
+//!
+//! let mut x = [1.0, 2.0, 3.0];
+//! dispatch(Scale(2.0, &mut x));
+//! assert_eq!(x, [2.0, 4.0, 6.0]);
+//! ```
+
+mod detect;
+mod scalar;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub mod wide;
+
+pub use detect::{Isa, dispatch, dispatch_on, isa};
+pub use scalar::Scalar;
+
+#[cfg(target_arch = "x86_64")]
+pub use {avx2::Avx2, avx512::Avx512};
+
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
+
+/// A computation that is written once and compiled for every instruction set.
+pub trait Kernel {
+    /// What the computation returns.
+    type Out;
+
+    /// Does the work with the vectors of `S`. Implementations are `#[inline(always)]`.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set of `S`; [`dispatch`] guarantees it.
+    unsafe fn run<S: Simd>(self) -> Self::Out;
+}
+
+/// A vector of `LANES` f32 values and the operations kernels need of it.
+///
+/// # Safety
+/// Every method requires that the processor has the instruction set of the implementation. Methods that take
+/// a pointer also require it to be valid for the number of floats they read or write; alignment beyond that
+/// of f32 is never required.
+#[allow(clippy::missing_safety_doc)] // the trait's own section covers all methods
+pub unsafe trait Simd: Copy + Send + Sync + 'static {
+    /// Number of f32 in a vector.
+    const LANES: usize;
+    /// Vector registers of the instruction set: micro-kernels choose their tile by it.
+    const REGISTERS: usize;
+    /// The vector.
+    type V: Copy;
+
+    /// All lanes 0.
+    unsafe fn zero() -> Self::V;
+    /// All lanes `x`.
+    unsafe fn splat(x: f32) -> Self::V;
+    /// Reads `LANES` floats.
+    unsafe fn load(p: *const f32) -> Self::V;
+    /// Reads the first `n <= LANES` floats; the other lanes are 0 and their memory is not touched.
+    unsafe fn load_partial(p: *const f32, n: usize) -> Self::V;
+    /// Writes `LANES` floats.
+    unsafe fn store(p: *mut f32, v: Self::V);
+    /// Writes the first `n <= LANES` floats and touches no others.
+    unsafe fn store_partial(p: *mut f32, v: Self::V, n: usize);
+
+    /// `a + b`
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b`
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    /// `a / b`
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b + c`, rounded once.
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `c - a * b`, rounded once.
+    unsafe fn fnma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// Square root, correctly rounded.
+    unsafe fn sqrt(a: Self::V) -> Self::V;
+    /// `if a > b { a } else { b }`: `b` when either is NaN, so `max(zero, x)` is a ReLU that keeps NaN.
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// `if a < b { a } else { b }`: `b` when either is NaN.
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    /// `if a > b { x } else { y }`; the bits of `x` and `y` are kept as they are.
+    unsafe fn select_gt(a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    /// `if c > 0 { x } else { y }`: the gradient of a ReLU is `select_positive(y, grad, zero)`.
+    #[inline(always)]
+    unsafe fn select_positive(c: Self::V, x: Self::V, y: Self::V) -> Self::V {
+        // SAFETY: as this method's.
+        unsafe { Self::select_gt(c, Self::zero(), x, y) }
+    }
+    /// The nearest integer, ties to even.
+    unsafe fn round(a: Self::V) -> Self::V;
+    /// `2^n` of lanes that hold integers in `-126..=127`.
+    unsafe fn exp2_int(n: Self::V) -> Self::V;
+
+    /// The sum of all lanes, added as a balanced tree: halves, then quarters, and so on.
+    unsafe fn reduce_sum(v: Self::V) -> f32;
+    /// The largest lane. Unspecified when a lane is NaN.
+    unsafe fn reduce_max(v: Self::V) -> f32;
+}

@@ -1,1 +1,39 @@
-//! 
+//! Tensors and define-by-run gradients, with PyTorch's semantics.
+//!
+//! ```
+//! use cresset_tensor::Tensor;
+//!
+//! let w = Tensor::new([1.0, -2.0, 3.0], [3]).requires_grad();
+//! let loss = w.relu().sum();
+//! loss.backward();
+//! assert_eq!(w.grad().unwrap().to_vec(), [1.0, 0.0, 1.0]);
+//! ```
+//!
+//! Three layers, each in its own files: [`Array`] holds numbers, [`Tensor`] adds the place in the graph, and
+//! every operation is one file under `ops/` with what it computes and its gradient side by side (see
+//! [`op::Op`]). Numbers are crunched by `cresset-kernels`.
+
+mod array;
+mod device;
+mod error;
+mod graph;
+mod leaf;
+pub mod op;
+pub mod ops;
+mod pool;
+pub mod random;
+pub mod scope;
+mod shape;
+mod strided;
+mod tensor;
+pub mod trace;
+
+pub use array::{Array, DType};
+pub use device::Device;
+pub use error::ShapeError;
+pub use graph::{NoGrad, is_grad_enabled, no_grad};
+pub use leaf::Leaf;
+pub use pool::release_idle_memory;
+pub use random::Generator;
+pub use shape::Shape;
+pub use tensor::Tensor;

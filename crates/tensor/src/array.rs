@@ -1,0 +1,458 @@
+//! `Array`: numbers with a shape, no gradients.
+//!
+//! An array is a shared, copy-on-write buffer seen through a shape and strides, so views cost nothing and a
+//! buffer that nobody else holds is changed in place. Logical shapes are PyTorch's (N, C, H, W); 4-D
+//! activations and weights live channels-last in memory (see [`Array::channels_last`]).
+
+use crate::device::Device;
+use crate::pool::Floats;
+use crate::shape::{Dims, Shape};
+use crate::strided;
+use std::sync::Arc;
+
+/// The type of an array's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DType {
+    /// 32-bit floating point: everything that is differentiated.
+    F32,
+    /// 64-bit signed integers: labels and indices.
+    I64,
+    /// Truth values: masks.
+    Bool,
+}
+
+impl DType {
+    /// PyTorch's name: `float32`, `int64`, `bool`.
+    pub fn name(self) -> &'static str {
+        match self {
+            DType::F32 => "float32",
+            DType::I64 => "int64",
+            DType::Bool => "bool",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Data {
+    F32(Arc<Floats>),
+    I64(Arc<Vec<i64>>),
+    Bool(Arc<Vec<bool>>),
+    /// A shape without numbers, for dry runs.
+    Meta(DType),
+}
+
+/// Numbers with a shape: the data of a [`Tensor`](crate::Tensor), without gradients.
+#[derive(Clone, Debug)]
+pub struct Array {
+    data: Data,
+    shape: Shape,
+    strides: Dims,
+    offset: usize,
+}
+
+/// # Creation
+impl Array {
+    fn contiguous_over(data: Data, shape: Shape) -> Self {
+        let strides = shape.contiguous_strides();
+        Self { data, shape, strides, offset: 0 }
+    }
+
+    /// A contiguous float array whose contents are unspecified: the caller writes every element.
+    pub fn empty(shape: impl Into<Shape>) -> Self {
+        let shape = shape.into();
+        Self::contiguous_over(Data::F32(Arc::new(Floats::new(shape.numel()))), shape)
+    }
+
+    /// Like [`empty`](Self::empty), for a logical (N, C, H, W) shape laid out as (N, H, W, C).
+    pub fn empty_channels_last(shape: impl Into<Shape>) -> Self {
+        let mut a = Self::empty(shape);
+        a.strides = a.shape.channels_last_strides();
+        a
+    }
+
+    /// Like [`empty`](Self::empty), with `like`'s shape and, if it is dense, its memory order.
+    pub fn empty_like(like: &Array) -> Self {
+        let mut a = Self::empty(like.shape.clone());
+        if like.is_dense() {
+            a.strides = like.strides.clone();
+        }
+        a
+    }
+
+    /// All elements `value`.
+    pub fn full(shape: impl Into<Shape>, value: f32) -> Self {
+        let mut a = Self::empty(shape);
+        a.memory_mut().fill(value);
+        a
+    }
+
+    /// All zeros.
+    pub fn zeros(shape: impl Into<Shape>) -> Self {
+        Self::full(shape, 0.0)
+    }
+
+    /// A float scalar.
+    pub fn scalar(value: f32) -> Self {
+        Self::full([0; 0], value)
+    }
+
+    /// Takes over a `Vec` in row-major order.
+    ///
+    /// # Panics
+    /// If the number of elements is not the shape's.
+    #[track_caller]
+    pub fn from_vec(data: Vec<f32>, shape: impl Into<Shape>) -> Self {
+        let shape = shape.into();
+        check_len(data.len(), &shape);
+        Self::contiguous_over(Data::F32(Arc::new(Floats::Owned(data))), shape)
+    }
+
+    /// Takes over a `Vec` of images stored as (N, H, W, C), giving it the logical `shape` (N, C, H, W).
+    ///
+    /// # Panics
+    /// If the shape is not 4-D or the number of elements is not the shape's.
+    #[track_caller]
+    pub fn from_channels_last(data: Vec<f32>, shape: impl Into<Shape>) -> Self {
+        let mut a = Self::from_vec(data, shape);
+        assert!(a.rank() == 4, "from_channels_last: expected a 4-D shape (N, C, H, W), found {}", a.shape);
+        a.strides = a.shape.channels_last_strides();
+        a
+    }
+
+    /// Takes over integers in row-major order.
+    ///
+    /// # Panics
+    /// If the number of elements is not the shape's.
+    #[track_caller]
+    pub fn from_i64(data: Vec<i64>, shape: impl Into<Shape>) -> Self {
+        let shape = shape.into();
+        check_len(data.len(), &shape);
+        Self::contiguous_over(Data::I64(Arc::new(data)), shape)
+    }
+
+    /// Takes over truth values in row-major order.
+    ///
+    /// # Panics
+    /// If the number of elements is not the shape's.
+    #[track_caller]
+    pub fn from_bools(data: Vec<bool>, shape: impl Into<Shape>) -> Self {
+        let shape = shape.into();
+        check_len(data.len(), &shape);
+        Self::contiguous_over(Data::Bool(Arc::new(data)), shape)
+    }
+
+    /// A shape without numbers, for [dry runs](crate::trace::dry_run).
+    pub fn meta(shape: impl Into<Shape>, dtype: DType) -> Self {
+        Self::contiguous_over(Data::Meta(dtype), shape.into())
+    }
+}
+
+#[track_caller]
+fn check_len(len: usize, shape: &Shape) {
+    assert!(len == shape.numel(), "{len} elements do not fill shape {shape}, which has {}", shape.numel());
+}
+
+/// # Properties
+impl Array {
+    /// The logical sizes.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The distance in elements between neighbours along each dimension.
+    pub fn strides(&self) -> &[usize] {
+        &self.strides
+    }
+
+    /// The number of dimensions.
+    pub fn rank(&self) -> usize {
+        self.shape.rank()
+    }
+
+    /// The number of elements.
+    pub fn numel(&self) -> usize {
+        self.shape.numel()
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        match self.data {
+            Data::F32(_) => DType::F32,
+            Data::I64(_) => DType::I64,
+            Data::Bool(_) => DType::Bool,
+            Data::Meta(dtype) => dtype,
+        }
+    }
+
+    /// Where the numbers live.
+    pub fn device(&self) -> Device {
+        Device::Cpu
+    }
+
+    /// Whether this is a shape without numbers (see [`Array::meta`]).
+    pub fn is_meta(&self) -> bool {
+        matches!(self.data, Data::Meta(_))
+    }
+
+    /// Whether memory order is row-major without gaps.
+    pub fn is_contiguous(&self) -> bool {
+        self.has_strides(&self.shape.contiguous_strides())
+    }
+
+    /// Whether this is 4-D with memory order (N, H, W, C) without gaps.
+    pub fn is_channels_last(&self) -> bool {
+        self.rank() == 4 && self.has_strides(&self.shape.channels_last_strides())
+    }
+
+    /// Whether the elements fill one run of memory without gaps or repeats, in any order of dimensions.
+    pub fn is_dense(&self) -> bool {
+        let mut dims: Dims = (0..self.rank()).filter(|&d| self.shape[d] != 1).collect();
+        dims.sort_by_key(|&d| self.strides[d]);
+        let mut run = 1;
+        self.numel() == 0
+            || dims.iter().all(|&d| {
+                let joins = self.strides[d] == run;
+                run *= self.shape[d];
+                joins
+            })
+    }
+
+    /// Strides only matter along dimensions longer than 1.
+    fn has_strides(&self, strides: &[usize]) -> bool {
+        self.numel() == 0 || (0..self.rank()).all(|d| self.shape[d] == 1 || self.strides[d] == strides[d])
+    }
+
+    /// Whether both are dense and hold corresponding elements at the same place of their memory.
+    pub(crate) fn same_layout(&self, other: &Array) -> bool {
+        self.shape == other.shape && self.has_strides(&other.strides) && self.is_dense()
+    }
+}
+
+/// # Access to the numbers
+impl Array {
+    #[cold]
+    #[track_caller]
+    fn wrong_dtype(&self, wanted: DType) -> ! {
+        match self.data {
+            Data::Meta(_) => panic!("a dry run has shapes but no numbers: do not read values in forward()"),
+            _ => panic!(
+                "expected a {} array, found {}; convert with to_dtype()",
+                wanted.name(),
+                self.dtype().name()
+            ),
+        }
+    }
+
+    /// All floats of the underlying buffer; index with `offset` and `strides`.
+    #[track_caller]
+    pub(crate) fn buffer(&self) -> &[f32] {
+        match &self.data {
+            Data::F32(b) => b,
+            _ => self.wrong_dtype(DType::F32),
+        }
+    }
+
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// The elements of a dense float array in memory order: what kernels work on.
+    ///
+    /// # Panics
+    /// If the array is not dense or not of floats.
+    #[track_caller]
+    pub fn memory(&self) -> &[f32] {
+        let buffer = self.buffer();
+        assert!(self.is_dense(), "memory(): the array is a view with gaps; call contiguous() first");
+        &buffer[self.offset..self.offset + self.numel()]
+    }
+
+    /// Like [`memory`](Self::memory), for writing. Copies first if the buffer is shared.
+    ///
+    /// # Panics
+    /// If the array is not dense or not of floats.
+    #[track_caller]
+    pub fn memory_mut(&mut self) -> &mut [f32] {
+        assert!(self.is_dense(), "memory_mut(): the array is a view with gaps; call contiguous() first");
+        let (offset, len) = (self.offset, self.numel());
+        self.buffer();
+        let Data::F32(data) = &mut self.data else { unreachable!("buffer() checked the dtype") };
+        if Arc::get_mut(data).is_none() {
+            // Shared: copy our part only, not the whole buffer that a view may look into.
+            let mut copy = Floats::new(len);
+            copy.copy_from_slice(&data[offset..offset + len]);
+            *data = Arc::new(copy);
+            self.offset = 0;
+        }
+        let offset = self.offset;
+        &mut Arc::get_mut(data).expect("unique by now")[offset..offset + len]
+    }
+
+    /// Whether no other array holds the buffer, so that writing needs no copy.
+    pub fn is_unique(&mut self) -> bool {
+        match &mut self.data {
+            Data::F32(b) => Arc::get_mut(b).is_some(),
+            Data::I64(b) => Arc::get_mut(b).is_some(),
+            Data::Bool(b) => Arc::get_mut(b).is_some(),
+            Data::Meta(_) => false,
+        }
+    }
+
+    /// Copies the floats out in row-major order.
+    ///
+    /// # Panics
+    /// If the array is not of floats.
+    #[track_caller]
+    pub fn to_vec(&self) -> Vec<f32> {
+        let c = self.contiguous();
+        c.memory().to_vec()
+    }
+
+    /// Copies the integers out in row-major order.
+    ///
+    /// # Panics
+    /// If the array is not of integers.
+    #[track_caller]
+    pub fn to_vec_i64(&self) -> Vec<i64> {
+        match &self.data {
+            Data::I64(b) => self.gather_elements(b),
+            _ => self.wrong_dtype(DType::I64),
+        }
+    }
+
+    /// Copies the truth values out in row-major order.
+    ///
+    /// # Panics
+    /// If the array is not boolean.
+    #[track_caller]
+    pub fn to_vec_bool(&self) -> Vec<bool> {
+        match &self.data {
+            Data::Bool(b) => self.gather_elements(b),
+            _ => self.wrong_dtype(DType::Bool),
+        }
+    }
+
+    fn gather_elements<T: Copy>(&self, buffer: &[T]) -> Vec<T> {
+        let mut out = Vec::with_capacity(self.numel());
+        strided::for_each_offset(&self.shape, &self.strides, |o| out.push(buffer[self.offset + o]));
+        out
+    }
+
+    /// Converts the element type: numbers to bool by `!= 0`, floats to integers towards zero.
+    pub fn to_dtype(&self, dtype: DType) -> Array {
+        let shape = self.shape.clone();
+        match (&self.data, dtype) {
+            _ if self.dtype() == dtype => self.clone(),
+            (Data::Meta(_), _) => Array::meta(shape, dtype),
+            (Data::I64(_), DType::F32) => {
+                Array::from_vec(self.to_vec_i64().iter().map(|&v| v as f32).collect(), shape)
+            }
+            (Data::Bool(_), DType::F32) => {
+                Array::from_vec(self.to_vec_bool().iter().map(|&v| v as u8 as f32).collect(), shape)
+            }
+            (Data::F32(_), DType::I64) => {
+                Array::from_i64(self.to_vec().iter().map(|&v| v as i64).collect(), shape)
+            }
+            (Data::Bool(_), DType::I64) => {
+                Array::from_i64(self.to_vec_bool().iter().map(|&v| v as i64).collect(), shape)
+            }
+            (Data::F32(_), DType::Bool) => {
+                Array::from_bools(self.to_vec().iter().map(|&v| v != 0.0).collect(), shape)
+            }
+            (Data::I64(_), DType::Bool) => {
+                Array::from_bools(self.to_vec_i64().iter().map(|&v| v != 0).collect(), shape)
+            }
+            _ => unreachable!("equal dtypes were handled first"),
+        }
+    }
+}
+
+/// # Memory order
+impl Array {
+    /// This array in row-major order: itself if it is so already, else a copy.
+    #[track_caller]
+    pub fn contiguous(&self) -> Array {
+        if self.is_contiguous() {
+            return self.clone();
+        }
+        match &self.data {
+            Data::F32(_) => self.copy_into(Array::empty(self.shape.clone())),
+            Data::I64(_) => Array::from_i64(self.to_vec_i64(), self.shape.clone()),
+            Data::Bool(_) => Array::from_bools(self.to_vec_bool(), self.shape.clone()),
+            Data::Meta(dtype) => Array::meta(self.shape.clone(), *dtype),
+        }
+    }
+
+    /// This 4-D float array in memory order (N, H, W, C): itself if it is so already, else a copy.
+    #[track_caller]
+    pub fn channels_last(&self) -> Array {
+        if self.is_channels_last() || self.is_meta() {
+            return self.clone();
+        }
+        self.copy_into(Array::empty_channels_last(self.shape.clone()))
+    }
+
+    /// This float array in the memory order of `like`, which is dense and of the same shape.
+    pub fn in_layout_of(&self, like: &Array) -> Array {
+        if self.same_layout(like) {
+            return self.clone();
+        }
+        self.copy_into(Array::empty_like(like))
+    }
+
+    /// This array if it is dense, else a row-major copy.
+    pub fn dense(&self) -> Array {
+        if self.is_dense() { self.clone() } else { self.contiguous() }
+    }
+
+    fn copy_into(&self, mut target: Array) -> Array {
+        strided::map_into(self, &mut target, |v| v);
+        target
+    }
+}
+
+/// # Views
+///
+/// These share the buffer. Arguments are checked by the ops that call them.
+impl Array {
+    /// The same buffer seen through other sizes, strides and start.
+    pub(crate) fn view(&self, shape: Shape, strides: Dims, offset: usize) -> Array {
+        debug_assert_eq!(shape.rank(), strides.len());
+        Array { data: self.data.clone(), shape, strides, offset }
+    }
+
+    /// The same elements in row-major order under another shape; copies only if the strides do not allow a view.
+    #[track_caller]
+    pub fn reshape(&self, shape: impl Into<Shape>) -> Array {
+        let shape = shape.into();
+        assert!(shape.numel() == self.numel(), "reshape: {} does not fit {shape}", self.shape);
+        let base = self.contiguous();
+        let strides = shape.contiguous_strides();
+        base.view(shape, strides, base.offset)
+    }
+
+    /// Dimensions in another order: dimension `i` of the result is dimension `dims[i]` of this.
+    pub fn permute(&self, dims: &[usize]) -> Array {
+        let shape = dims.iter().map(|&d| self.shape[d]).collect();
+        let strides = dims.iter().map(|&d| self.strides[d]).collect();
+        self.view(shape, strides, self.offset)
+    }
+
+    /// `len` indices of dimension `dim`, from `start`.
+    pub fn narrow(&self, dim: usize, start: usize, len: usize) -> Array {
+        self.view(self.shape.with(dim, len), self.strides.clone(), self.offset + start * self.strides[dim])
+    }
+
+    /// Repeats dimensions of size 1 (and adds leading ones) up to `shape`, without copying.
+    pub fn expand(&self, shape: impl Into<Shape>) -> Array {
+        let shape = shape.into();
+        let lead = shape.rank() - self.rank();
+        let strides = (0..shape.rank())
+            .map(|d| match d.checked_sub(lead) {
+                Some(s) if self.shape[s] == shape[d] && shape[d] != 1 => self.strides[s],
+                _ => 0,
+            })
+            .collect();
+        self.view(shape, strides, self.offset)
+    }
+}

@@ -1,0 +1,187 @@
+//! The graph of what was computed, and the walk back through it.
+//!
+//! Define-by-run: every recorded op makes a node that holds what its backward needs and points at the nodes of
+//! its inputs. [`Tensor::backward`] visits nodes in reverse order of creation, which is a valid order because
+//! an input always exists before what is computed from it. A node's memory is freed as soon as it is visited.
+
+use crate::array::Array;
+use crate::leaf::Leaf;
+use crate::scope;
+use crate::tensor::Tensor;
+use std::cell::Cell;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// The gradient of one recorded op, its type erased.
+pub(crate) trait Step: Send {
+    fn backward(self: Box<Self>, grad: Array, needs: &[bool]) -> Vec<Option<Array>>;
+}
+
+/// Where a tensor came from.
+#[derive(Clone)]
+pub(crate) enum Origin {
+    /// Not differentiated.
+    Constant,
+    /// A tensor whose gradient is wanted.
+    Leaf(Arc<Leaf>),
+    /// The result of a recorded op.
+    Node(Arc<Node>),
+}
+
+pub(crate) struct Node {
+    /// Position in the order of creation, unique in the process.
+    id: u64,
+    pub name: &'static str,
+    /// The module that recorded it, for messages.
+    layer: Option<Arc<str>>,
+    /// Taken by backward; `None` afterwards.
+    record: Mutex<Option<Record>>,
+}
+
+struct Record {
+    step: Box<dyn Step>,
+    parents: Vec<Origin>,
+}
+
+impl Node {
+    fn take(&self) -> Option<Record> {
+        self.record.lock().unwrap_or_else(|e| e.into_inner()).take()
+    }
+}
+
+/// A long chain of nodes is dropped in a loop: the natural recursion would overflow the stack.
+impl Drop for Node {
+    fn drop(&mut self) {
+        let mut pending: Vec<Origin> = self.take().map_or_else(Vec::new, |r| r.parents);
+        while let Some(origin) = pending.pop() {
+            if let Origin::Node(node) = origin
+                && let Some(record) = Arc::into_inner(node).and_then(|n| n.take())
+            {
+                pending.extend(record.parents);
+            }
+        }
+    }
+}
+
+thread_local! {
+    static RECORDING: Cell<bool> = const { Cell::new(true) };
+}
+
+/// Whether ops on this thread are recorded (see [`no_grad`]).
+pub fn is_grad_enabled() -> bool {
+    RECORDING.get()
+}
+
+/// Runs `f` without recording gradients on this thread, as `torch.no_grad()`.
+pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
+    let _guard = NoGrad::new();
+    f()
+}
+
+/// Gradients are off on this thread while this value lives. [`no_grad`] is the closure form.
+#[must_use = "gradients come back on when the guard is dropped"]
+pub struct NoGrad {
+    before: bool,
+    /// The setting is the thread's, so the guard must stay on it.
+    _not_send: std::marker::PhantomData<*const ()>,
+}
+
+impl NoGrad {
+    /// Switches recording off.
+    #[allow(clippy::new_without_default, reason = "a guard is made on purpose, never by default")]
+    pub fn new() -> Self {
+        Self { before: RECORDING.replace(false), _not_send: std::marker::PhantomData }
+    }
+}
+
+impl Drop for NoGrad {
+    fn drop(&mut self) {
+        RECORDING.set(self.before);
+    }
+}
+
+/// Wraps `array` as the result of an op on `inputs`, with a node if any of them needs a gradient.
+pub(crate) fn record<S: Step + 'static>(
+    name: &'static str,
+    array: Array,
+    inputs: &[&Tensor],
+    step: impl FnOnce() -> S,
+) -> Tensor {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    if !is_grad_enabled() || !inputs.iter().any(|t| t.needs_grad()) {
+        return Tensor::constant(array);
+    }
+    let parents = inputs.iter().map(|t| t.origin().clone()).collect();
+    let node = Node {
+        id: NEXT.fetch_add(1, Ordering::Relaxed),
+        name,
+        layer: scope::current(),
+        record: Mutex::new(Some(Record { step: Box::new(step()), parents })),
+    };
+    Tensor::with_origin(array, Origin::Node(Arc::new(node)))
+}
+
+/// A node waiting for its turn; the heap gives the youngest first.
+struct Pending(Arc<Node>);
+impl PartialEq for Pending {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+impl Eq for Pending {}
+impl PartialOrd for Pending {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Pending {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.id.cmp(&other.0.id)
+    }
+}
+
+/// Adds to every reachable leaf the gradient of `origin`'s value, weighted with `grad`.
+#[track_caller]
+pub(crate) fn backward(origin: Origin, grad: Array) {
+    let mut queue = BinaryHeap::new();
+    // Gradients that have arrived at a node but were not propagated yet.
+    let mut arrived: HashMap<u64, Array> = HashMap::new();
+    deliver(&origin, grad, &mut queue, &mut arrived);
+    while let Some(Pending(node)) = queue.pop() {
+        let Some(grad) = arrived.remove(&node.id) else { continue };
+        let Some(Record { step, parents }) = node.take() else {
+            panic!(
+                "backward: the graph of this {} was already used and freed by an earlier backward(); \
+                 compute the loss again, or add the losses and call backward() once",
+                node.name
+            );
+        };
+        let needs: Vec<bool> = parents.iter().map(|p| !matches!(p, Origin::Constant)).collect();
+        let grads = {
+            let _scope = scope::Enter::again(node.layer.clone());
+            step.backward(grad, &needs)
+        };
+        drop(node);
+        for (parent, grad) in parents.iter().zip(grads) {
+            if let Some(grad) = grad {
+                deliver(parent, grad, &mut queue, &mut arrived);
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn deliver(to: &Origin, grad: Array, queue: &mut BinaryHeap<Pending>, arrived: &mut HashMap<u64, Array>) {
+    match to {
+        Origin::Constant => {}
+        Origin::Leaf(leaf) => leaf.accumulate(grad),
+        Origin::Node(node) => match arrived.remove(&node.id) {
+            Some(sum) => drop(arrived.insert(node.id, sum.add_assign(&grad))),
+            None => {
+                arrived.insert(node.id, grad);
+                queue.push(Pending(node.clone()));
+            }
+        },
+    }
+}

@@ -1,0 +1,98 @@
+//! The op: what is computed, and its gradient, side by side in one place.
+
+use crate::array::{Array, DType};
+use crate::error::ShapeError;
+use crate::graph::{self, Step};
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+use crate::trace;
+use std::fmt::Debug;
+
+/// One differentiable operation of `N` inputs. Its fields are the hyper-parameters.
+///
+/// ```
+/// use cresset_tensor::{Array, Shape, ShapeError, Tensor, op::{Op, apply}};
+///
+/// /// `y = k x`
+/// #[derive(Debug)]
+/// struct Scale { k: f32 }
+///
+/// impl Op<1> for Scale {
+/// XX///     fn shape(&self, [x]: [&Shape; 1]) -> Result<Shape, ShapeError> { Ok(x.clone()) }
+///     fn forward(&self, [x]: [&Array; 1]) -> (Array, ()) { (x.clone().map(|v| self.k * v), ()) }
+///     fn backward(&self, _: (), grad: Array, _: [bool; 1]) -> [Option<Array>; 1] {
+///         [Some(grad.map(|g| self.k * g))]
+///     }
+/// }
+///
+/// let x = Tensor::new([1.0, 2.0], [2]).requires_grad();
+/// apply(Scale { k: 3.0 }, [&x]).sum().backward();
+/// assert_eq!(x.grad().unwrap().to_vec(), [3.0, 3.0]);
+/// ```
+pub trait Op<const N: usize>: Debug + Send + Sync + 'static {
+    /// Whether the output is the input seen through another shape (so it stays, for example, a softmax).
+    const VIEW: bool = false;
+    /// All that backward needs, typed and visible.
+    type Saved: Send + 'static;
+
+    /// The public name, as in error messages: `max_pool2d`.
+    fn name(&self) -> &'static str;
+
+    /// The output's shape, or why the inputs do not fit. Called before anything is computed, and alone in a dry
+    /// run; `forward` may rely on it.
+    fn shape(&self, inputs: [&Shape; N]) -> Result<Shape, ShapeError>;
+
+    /// Computes the output and what backward will need.
+    fn forward(&self, inputs: [&Array; N]) -> (Array, Self::Saved);
+
+    /// From the gradient of the loss by the output, the gradients by those inputs that need one. `grad` is
+    /// handed over: if its buffer is unique it may be reused in place.
+    fn backward(&self, saved: Self::Saved, grad: Array, needs: [bool; N]) -> [Option<Array>; N];
+
+    /// Multiply-accumulates of one forward, for summaries; zero for what is not a matrix product.
+    fn macs(&self, _inputs: [&Shape; N], _output: &Shape) -> u64 {
+        0
+    }
+}
+
+/// Runs an op and records it for backward if any input needs a gradient.
+///
+/// # Panics
+/// If the shapes do not fit or an input is not of floats; the message points at the caller's line. In a
+/// [dry run](crate::trace::dry_run) the first misfit is kept as an error instead.
+#[track_caller]
+pub fn apply<O: Op<N>, const N: usize>(op: O, inputs: [&Tensor; N]) -> Tensor {
+    let shapes = inputs.map(Tensor::shape);
+    let shape = op.shape(shapes);
+    if trace::is_active() {
+        let macs = shape.as_ref().map_or(0, |out| op.macs(shapes, out));
+        let fallback = shapes.first().map_or_else(Shape::default, |s| (*s).clone());
+        return Tensor::constant(Array::meta(trace::record(op.name(), shape, macs, fallback), DType::F32));
+    }
+    let shape = shape.unwrap_or_else(|e| panic!("{e}"));
+    for t in inputs {
+        let dtype = t.dtype();
+        assert!(
+            dtype == DType::F32,
+            "{}: expected float32, found {}; convert with to_dtype(DType::F32)",
+            op.name(),
+            dtype.name()
+        );
+    }
+    let (array, saved) = op.forward(inputs.map(Tensor::array));
+    debug_assert_eq!(*array.shape(), shape, "{}: shape() and forward() disagree", op.name());
+    let marker = if O::VIEW { inputs[0].marker() } else { None };
+    graph::record(op.name(), array, &inputs, || Recorded { op, saved }).marked(marker)
+}
+
+struct Recorded<O: Op<N>, const N: usize> {
+    op: O,
+    saved: O::Saved,
+}
+
+impl<O: Op<N>, const N: usize> Step for Recorded<O, N> {
+    fn backward(self: Box<Self>, grad: Array, needs: &[bool]) -> Vec<Option<Array>> {
+        let needs = std::array::from_fn(|i| needs[i]);
+        self.op.backward(self.saved, grad, needs).into()
+    }
+}

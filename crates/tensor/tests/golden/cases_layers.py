@@ -10,7 +10,8 @@ CHANNELS_LAST = {0: [["permute", [0, 3, 1, 2]]]}
 
 
 def convolutions():
-    def conv(variant, x, weight, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, bias=True, views=None):
+    def conv(variant, x, weight, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, bias=True,
+             views=None):
         inputs = [x, weight, (weight[0],)] if bias else [x, weight]
         padding = padding if isinstance(padding, str) else list(padding)
         case(f"conv2d.{variant}", F.conv2d, *inputs, views=views, stride=list(stride), padding=padding,
@@ -56,7 +57,8 @@ def pooling():
         case(f"max_pool2d.{variant}", F.max_pool2d, x, views=views, kernel_size=pair(kernel),
              stride=pair(stride or kernel), padding=pair(padding), dilation=pair(dilation), ceil_mode=ceil_mode)
 
-    def avg_pool(variant, x, kernel, stride=None, padding=0, ceil_mode=False, count_include_pad=True, views=None):
+    def avg_pool(variant, x, kernel, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
+                 views=None):
         case(f"avg_pool2d.{variant}", F.avg_pool2d, x, views=views, kernel_size=pair(kernel),
              stride=pair(stride or kernel), padding=pair(padding), ceil_mode=ceil_mode,
              count_include_pad=count_include_pad)

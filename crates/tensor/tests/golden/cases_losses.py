@@ -31,8 +31,8 @@ def losses():
             cross_entropy("_".join([reduction, *options]), (6, 5), target, weighted,
                           **args, **{"ignore_index": 2} if ignoring else {})
             if not ignoring:
-                cross_entropy("_".join([reduction, "probabilities", *options]), (4, 5), distribution(4, 5), weighted,
-                              **args)
+                cross_entropy("_".join([reduction, "probabilities", *options]), (4, 5), distribution(4, 5),
+                              weighted, **args)
     case("mse_loss.size1", F.mse_loss, (1,), (1,), fixed=(1,), reduction="mean")
     case("mse_loss.both_differentiable", F.mse_loss, (2, 3), (2, 3), reduction="mean")
     case("l1_loss.ties", F.l1_loss, ties(4, 5), ties(4, 5), fixed=(1,), reduction="sum")

@@ -1,4 +1,21 @@
 //! CPU kernels: slices and a geometry struct in, slices out.
 
+pub mod adaptive_pool2d;
+pub mod avg_pool2d;
+pub mod batch_norm;
+pub mod cross_entropy;
+pub mod dropout;
+pub mod layout;
+pub mod max_pool2d;
+pub mod optim;
 pub mod parallel;
+pub mod pointwise;
+pub mod reduce;
 pub mod simd;
+pub mod softmax;
+
+mod geometry;
+mod vectorize;
+mod window;
+
+pub use geometry::GeometryError;

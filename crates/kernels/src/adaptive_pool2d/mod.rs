@@ -3,8 +3,6 @@
 
 mod average;
 mod maximum;
-#[cfg(test)]
-mod tests;
 
 pub use average::{avg_backward, avg_forward};
 pub use maximum::{max_backward, max_forward};
@@ -37,11 +35,17 @@ impl Geometry {
         if self.height == 0 || self.width == 0 {
             return Err(GeometryError::new(
                 "adaptive_pool2d",
-                format!("the input must have positive height and width, found {} x {}", self.height, self.width),
+                format!(
+                    "the input must have positive height and width, found {} x {}",
+                    self.height, self.width
+                ),
             ));
         }
         if self.height.saturating_mul(self.width) > u32::MAX as usize {
-            return Err(GeometryError::new("adaptive_pool2d", "the input has more than 2^32 positions an image"));
+            return Err(GeometryError::new(
+                "adaptive_pool2d",
+                "the input has more than 2^32 positions an image",
+            ));
         }
         Ok(())
     }

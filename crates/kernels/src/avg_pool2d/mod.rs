@@ -2,8 +2,6 @@
 
 mod backward;
 mod forward;
-#[cfg(test)]
-mod tests;
 
 pub use backward::backward;
 pub use forward::forward;

@@ -32,7 +32,11 @@ pub fn forward(g: &Geometry, x: &[f32], y: &mut [f32], mut taps: Option<&mut [u1
                 best.fill(f32::NEG_INFINITY);
                 let (vertical_taps, horizontal_taps) = (vertical.taps(r), horizontal.taps(c));
                 let first = vertical_taps.start * g.kernel[1] + horizontal_taps.start;
-                tap.fill(if vertical_taps.is_empty() || horizontal_taps.is_empty() { 0 } else { first as u16 });
+                tap.fill(if vertical_taps.is_empty() || horizontal_taps.is_empty() {
+                    0
+                } else {
+                    first as u16
+                });
                 for kh in vertical_taps {
                     for kw in horizontal_taps.clone() {
                         let (h, w) = (vertical.position(r, kh), horizontal.position(c, kw));

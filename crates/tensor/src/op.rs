@@ -18,7 +18,9 @@ use std::fmt::Debug;
 /// struct Scale { k: f32 }
 ///
 /// impl Op<1> for Scale {
-/// XX///     fn shape(&self, [x]: [&Shape; 1]) -> Result<Shape, ShapeError> { Ok(x.clone()) }
+///     type Saved = ();
+///     fn name(&self) -> &'static str { "scale" }
+///     fn shape(&self, [x]: [&Shape; 1]) -> Result<Shape, ShapeError> { Ok(x.clone()) }
 ///     fn forward(&self, [x]: [&Array; 1]) -> (Array, ()) { (x.clone().map(|v| self.k * v), ()) }
 ///     fn backward(&self, _: (), grad: Array, _: [bool; 1]) -> [Option<Array>; 1] {
 ///         [Some(grad.map(|g| self.k * g))]

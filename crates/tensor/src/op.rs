@@ -64,12 +64,27 @@ pub trait Op<const N: usize>: Debug + Send + Sync + 'static {
 /// [dry run](crate::trace::dry_run) the first misfit is kept as an error instead.
 #[track_caller]
 pub fn apply<O: Op<N>, const N: usize>(op: O, inputs: [&Tensor; N]) -> Tensor {
+    apply_and_look(op, inputs, |_| ()).0
+}
+
+/// Like [`apply`], and hands out what `look` takes from the saved values (statistics, places of maxima); `None`
+/// in a dry run, which computes nothing.
+///
+/// # Panics
+/// As [`apply`].
+#[track_caller]
+pub fn apply_and_look<O: Op<N>, const N: usize, R>(
+    op: O,
+    inputs: [&Tensor; N],
+    look: impl FnOnce(&O::Saved) -> R,
+) -> (Tensor, Option<R>) {
     let shapes = inputs.map(Tensor::shape);
     let shape = op.shape(shapes);
     if trace::is_active() {
         let macs = shape.as_ref().map_or(0, |out| op.macs(shapes, out));
         let fallback = shapes.first().map_or_else(Shape::default, |s| (*s).clone());
-        return Tensor::constant(Array::meta(trace::record(op.name(), shape, macs, fallback), DType::F32));
+        let output = Array::meta(trace::record(op.name(), shape, macs, fallback), DType::F32);
+        return (Tensor::constant(output), None);
     }
     let shape = shape.unwrap_or_else(|e| panic!("{e}"));
     for t in inputs {
@@ -84,7 +99,9 @@ pub fn apply<O: Op<N>, const N: usize>(op: O, inputs: [&Tensor; N]) -> Tensor {
     let (array, saved) = op.forward(inputs.map(Tensor::array));
     debug_assert_eq!(*array.shape(), shape, "{}: shape() and forward() disagree", op.name());
     let marker = if O::VIEW { inputs[0].marker() } else { None };
-    graph::record(op.name(), array, &inputs, || Recorded { op, saved }).marked(marker)
+    let seen = look(&saved);
+    let output = graph::record(op.name(), array, &inputs, || Recorded { op, saved }).marked(marker);
+    (output, Some(seen))
 }
 
 struct Recorded<O: Op<N>, const N: usize> {

@@ -1,1 +1,110 @@
-//! 
+//! `#[derive(Module)]` for cresset: see `cresset_nn::Module`.
+
+use proc_macro::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Data, DeriveInput, Error, Field, Fields, Result, parse_macro_input};
+
+/// Makes a struct a module: every field takes part, in field order and under its own name.
+///
+/// Fields may be modules, parameters, buffers, `Option`, `Vec` or arrays of them, and plain settings. Mark a field
+/// of any other type `#[module(skip)]`.
+#[proc_macro_derive(Module, attributes(module))]
+pub fn derive_module(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand(&input).unwrap_or_else(Error::into_compile_error).into()
+}
+
+fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
+    let Data::Struct(data) = &input.data else {
+        return Err(Error::new(
+            input.ident.span(),
+            "Module can be derived for structs only: use Box<dyn Layer> where a model has a choice of modules",
+        ));
+    };
+    let fields = match &data.fields {
+        Fields::Named(named) => &named.named,
+        Fields::Unit => &syn::punctuated::Punctuated::new(),
+        Fields::Unnamed(fields) => {
+            return Err(Error::new(
+                fields.span(),
+                "Module needs named fields: they become the keys of the state dict; use Sequential for a list of \
+                 layers",
+            ));
+        }
+    };
+
+    let nn = nn_path();
+    let mut visits = Vec::new();
+    let mut visits_mut = Vec::new();
+    for field in fields {
+        if is_skipped(field)? {
+            continue;
+        }
+        let ident = field.ident.as_ref().expect("named fields");
+        let name = ident.to_string();
+        let name = name.strip_prefix("r#").unwrap_or(&name);
+        // Spanned at the type, so that "cannot be a field of a module" points at the field.
+        let ty = &field.ty;
+        visits.push(quote_spanned! { ty.span() =>
+            <#ty as #nn::Field>::visit_field(&self.#ident, #name, visitor);
+        });
+        visits_mut.push(quote_spanned! { ty.span() =>
+            <#ty as #nn::Field>::visit_field_mut(&mut self.#ident, #name, visitor);
+        });
+    }
+
+    let ident = &input.ident;
+    let kind = ident.to_string();
+    let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
+    Ok(quote! {
+        #[automatically_derived]
+        impl #impl_generics #nn::Module for #ident #ty_generics #where_clause {
+            fn kind(&self) -> &'static str {
+                #kind
+            }
+            #[allow(unused_variables)]
+            fn visit(&self, visitor: &mut dyn #nn::Visitor) {
+                #(#visits)*
+            }
+            #[allow(unused_variables)]
+            fn visit_mut(&mut self, visitor: &mut dyn #nn::VisitorMut) {
+                #(#visits_mut)*
+            }
+        }
+
+        #[automatically_derived]
+        impl #impl_generics #nn::Field for #ident #ty_generics #where_clause {
+            fn visit_field(&self, name: &str, visitor: &mut dyn #nn::Visitor) {
+                visitor.module(name, self);
+            }
+            fn visit_field_mut(&mut self, name: &str, visitor: &mut dyn #nn::VisitorMut) {
+                visitor.module(name, self);
+            }
+        }
+    })
+}
+
+/// Where the traits are: users depend on `cresset`, which re-exports them; cresset's own crates on `cresset-nn`.
+fn nn_path() -> proc_macro2::TokenStream {
+    match std::env::var("CARGO_PKG_NAME") {
+        Ok(package) if package.starts_with("cresset") => quote!(::cresset_nn),
+        _ => quote!(::cresset::nn),
+    }
+}
+
+/// Whether the field is marked `#[module(skip)]`; any other content of the attribute is an error.
+fn is_skipped(field: &Field) -> Result<bool> {
+    let mut skip = false;
+    for attribute in field.attrs.iter().filter(|a| a.path().is_ident("module")) {
+        attribute.parse_nested_meta(|meta| {
+            if meta.path.is_ident("skip") {
+                skip = true;
+                Ok(())
+            } else {
+                Err(meta.error("unknown option: the only one is `skip`"))
+            }
+        })?;
+    }
+    Ok(skip)
+}

@@ -1,0 +1,164 @@
+//! Parameters and buffers: the tensors a module owns.
+
+use cresset_tensor::{Array, Leaf, Shape, Tensor};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// A learnable tensor.
+///
+/// The value can change behind a shared reference (an optimizer writes it), so a model needs no `&mut` to be
+/// trained. `clone()` makes an independent copy, as Rust readers expect; [`share`](Self::share) gives another
+/// handle to the same parameter, which is what optimizers hold.
+pub struct Param(Arc<Inner>);
+
+struct Inner {
+    value: RwLock<Array>,
+    leaf: Arc<Leaf>,
+    trainable: AtomicBool,
+}
+
+impl Param {
+    /// A trainable parameter. 4-D weights are kept in channels-last memory, as the kernels want them.
+    pub fn new(value: Array) -> Self {
+        let value = if value.rank() == 4 { value.channels_last() } else { value.contiguous() };
+        Self(Arc::new(Inner {
+            value: RwLock::new(value),
+            leaf: Arc::default(),
+            trainable: AtomicBool::new(true),
+        }))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Array> {
+        self.0.value.read().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Array> {
+        self.0.value.write().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// The value as a tensor whose gradient collects in this parameter (a constant if frozen).
+    pub fn tensor(&self) -> Tensor {
+        let value = self.array();
+        if self.is_trainable() {
+            Tensor::with_leaf(value, self.0.leaf.clone())
+        } else {
+            Tensor::constant(value)
+        }
+    }
+
+    /// The value.
+    pub fn array(&self) -> Array {
+        self.read().clone()
+    }
+
+    /// The logical shape.
+    pub fn shape(&self) -> Shape {
+        self.read().shape().clone()
+    }
+
+    /// The number of elements.
+    pub fn numel(&self) -> usize {
+        self.read().numel()
+    }
+
+    /// Replaces the value.
+    ///
+    /// # Panics
+    /// If the shape is another one: check first, or load through
+    /// [`load_state_dict`](crate::ModuleExt::load_state_dict).
+    #[track_caller]
+    pub fn set(&self, value: Array) {
+        let mut place = self.write();
+        let expected = place.shape().clone();
+        assert!(
+            *value.shape() == expected,
+            "set: the parameter is {expected}, the new value {}",
+            value.shape()
+        );
+        *place = if value.rank() == 4 { value.channels_last() } else { value.contiguous() };
+    }
+
+    /// Changes the value in place. Copies first if a graph or another tensor still holds the old value.
+    pub fn update<R>(&self, f: impl FnOnce(&mut Array) -> R) -> R {
+        f(&mut self.write())
+    }
+
+    /// Another handle to the same parameter.
+    pub fn share(&self) -> Param {
+        Self(self.0.clone())
+    }
+
+    /// Whether both handles are of the same parameter.
+    pub fn is_same(&self, other: &Param) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Where the gradient collects.
+    pub fn leaf(&self) -> &Leaf {
+        &self.0.leaf
+    }
+
+    /// The gradient collected so far.
+    pub fn grad(&self) -> Option<Array> {
+        self.0.leaf.grad()
+    }
+
+    /// The path under which the outermost visited model registered this: `layer1.0.conv1.weight`.
+    pub fn name(&self) -> Option<Arc<str>> {
+        self.0.leaf.name()
+    }
+
+    /// Whether gradients are computed, as `requires_grad` in PyTorch.
+    pub fn is_trainable(&self) -> bool {
+        self.0.trainable.load(Ordering::Relaxed)
+    }
+
+    /// Freezes (`false`) or thaws the parameter.
+    pub fn set_trainable(&self, trainable: bool) {
+        self.0.trainable.store(trainable, Ordering::Relaxed);
+    }
+}
+
+/// An independent copy: same value, its own gradient, no name yet.
+impl Clone for Param {
+    fn clone(&self) -> Self {
+        let copy = Param::new(self.array());
+        copy.set_trainable(self.is_trainable());
+        copy
+    }
+}
+
+impl fmt::Debug for Param {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Param{}", self.shape())
+    }
+}
+
+/// A tensor that belongs to a module's state but is not learned: running statistics, counters.
+#[derive(Debug)]
+pub struct Buffer(RwLock<Array>);
+
+impl Buffer {
+    /// A buffer with this value.
+    pub fn new(value: Array) -> Self {
+        Self(RwLock::new(value))
+    }
+
+    /// The value.
+    pub fn get(&self) -> Array {
+        self.0.read().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    /// Replaces the value.
+    pub fn set(&self, value: Array) {
+        *self.0.write().unwrap_or_else(|e| e.into_inner()) = value;
+    }
+}
+
+/// An independent copy.
+impl Clone for Buffer {
+    fn clone(&self) -> Self {
+        Self::new(self.get())
+    }
+}

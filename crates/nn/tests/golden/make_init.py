@@ -106,15 +106,17 @@ if __name__ == "__main__":
             SHAPES, ["fan_in", "fan_out"],
             [("relu", 0), ("leaky_relu", 0), ("leaky_relu", 0.2), ("linear", 0), ("tanh", 0)])],
         "xavier": [xavier(s, g) for s, g in product(SHAPES, [1.0, init.calculate_gain("relu")])],
-        "trunc_normal": [trunc_normal(*args) for args in
-                         [(0.0, 1.0, -2.0, 2.0), (0.0, 0.02, -2.0, 2.0), (0.5, 1.0, -0.5, 1.0), (1.0, 2.0, 0.0, 6.0)]],
+        "trunc_normal": [trunc_normal(*args) for args in [
+            (0.0, 1.0, -2.0, 2.0), (0.0, 0.02, -2.0, 2.0), (0.5, 1.0, -0.5, 1.0), (1.0, 2.0, 0.0, 6.0)]],
         "orthogonal": [orthogonal(s, g) for s, g in product([(5, 5), (3, 7), (7, 3), (8, 2, 3, 3)], [1.0, 0.5])],
-        "linear": [default(nn.Linear, i, in_features=i, out_features=o) for i, o in [(784, 128), (128, 10), (1, 64)]],
-        "conv2d": [default(nn.Conv2d, i // g * kh * kw, in_channels=i, out_channels=o, kernel_size=(kh, kw), groups=g)
-                   for i, o, kh, kw, g in [(1, 8, 3, 3, 1), (3, 64, 7, 7, 1), (16, 32, 1, 1, 1), (16, 16, 3, 3, 16),
-                                           (8, 16, 3, 5, 2)]],
+        "linear": [default(nn.Linear, i, in_features=i, out_features=o)
+                   for i, o in [(784, 128), (128, 10), (1, 64)]],
+        "conv2d": [default(nn.Conv2d, i // g * h * w, in_channels=i, out_channels=o, kernel_size=(h, w), groups=g)
+                   for i, o, h, w, g in [(1, 8, 3, 3, 1), (3, 64, 7, 7, 1), (16, 32, 1, 1, 1),
+                                         (16, 16, 3, 3, 16), (8, 16, 3, 5, 2)]],
     }
     path = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parent) / "init.json"
-    rows = [f'"{name}":[\n' + ",\n".join(json.dumps(row) for row in rows) + "\n]" for name, rows in described.items()]
-    path.write_text("{" + ",\n".join(rows) + "}\n")
-    print(f"{path}: {path.stat().st_size} bytes", {name: len(rows) for name, rows in json.loads(path.read_text()).items()})
+    lists = [f'"{name}":[\n' + ",\n".join(map(json.dumps, rows)) + "\n]" for name, rows in described.items()]
+    path.write_text("{" + ",\n".join(lists) + "}\n")
+    assert json.loads(path.read_text()).keys() == described.keys()
+    print(f"{path}: {path.stat().st_size} bytes")

@@ -43,7 +43,8 @@ class CNN(nn.Module):
 def nested():
     return nn.Sequential(
         nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()),
-        nn.Sequential(nn.Conv2d(4, 4, 3, stride=2, groups=2, bias=False), nn.BatchNorm2d(4, affine=False), nn.MaxPool2d(2)),
+        nn.Sequential(nn.Conv2d(4, 4, 3, stride=2, groups=2, bias=False), nn.BatchNorm2d(4, affine=False),
+                      nn.MaxPool2d(2)),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
         nn.Dropout(0.0),
@@ -112,7 +113,8 @@ def layers():
     case("dropout_none", nn.Dropout, (3, 5), p=0.0)
     case("dropout_all", nn.Dropout, (3, 5), p=1.0)
     case("max_pool2d", nn.MaxPool2d, (2, 2, 5, 6), kernel_size=2)
-    case("max_pool2d_all", nn.MaxPool2d, (1, 2, 8, 9), kernel_size=3, stride=2, padding=1, dilation=2, ceil_mode=True)
+    case("max_pool2d_all", nn.MaxPool2d, (1, 2, 8, 9), kernel_size=3, stride=2, padding=1, dilation=2,
+         ceil_mode=True)
     case("avg_pool2d", nn.AvgPool2d, (2, 2, 5, 6), kernel_size=2)
     case("avg_pool2d_all", nn.AvgPool2d, (1, 2, 6, 8), kernel_size=3, stride=2, padding=1, ceil_mode=True,
          count_include_pad=False)

@@ -5,12 +5,14 @@ pub mod avg_pool2d;
 pub mod batch_norm;
 pub mod cross_entropy;
 pub mod dropout;
+pub mod gemm;
 pub mod layout;
 pub mod max_pool2d;
 pub mod optim;
 pub mod parallel;
 pub mod pointwise;
 pub mod reduce;
+pub mod scratch;
 pub mod simd;
 pub mod softmax;
 

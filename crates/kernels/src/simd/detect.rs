@@ -15,6 +15,9 @@ pub enum Isa {
     Neon,
     /// Plain floats.
     Scalar,
+    /// Sixteen portable lanes.
+    #[cfg(test)]
+    Wide,
 }
 
 impl Isa {
@@ -28,6 +31,8 @@ impl Isa {
             Isa::Avx2 => "avx2",
             Isa::Neon => "neon",
             Isa::Scalar => "scalar",
+            #[cfg(test)]
+            Isa::Wide => "wide",
         }
     }
 
@@ -41,6 +46,8 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => true,
             Isa::Scalar => true,
+            #[cfg(test)]
+            Isa::Wide => true,
             #[allow(unreachable_patterns)] // those of other architectures
             _ => false,
         }
@@ -52,6 +59,10 @@ impl Isa {
     }
 
     fn parse(name: &str) -> Option<Isa> {
+        #[cfg(test)]
+        if name == Isa::Wide.name() {
+            return Some(Isa::Wide);
+        }
         Self::ALL.into_iter().find(|isa| isa.name().eq_ignore_ascii_case(name))
     }
 }
@@ -125,6 +136,9 @@ unsafe fn run_on<K: Kernel>(isa: Isa, kernel: K) -> K::Out {
         // SAFETY: the caller guarantees the instruction set.
         #[cfg(target_arch = "aarch64")]
         Isa::Neon => unsafe { kernel.run::<super::Neon>() },
+        // SAFETY: needs no instruction set beyond the baseline.
+        #[cfg(test)]
+        Isa::Wide => unsafe { kernel.run::<super::wide::Wide>() },
         // SAFETY: needs no instruction set beyond the baseline.
         _ => unsafe { kernel.run::<Scalar>() },
     }

@@ -80,3 +80,29 @@ fn an_unusable_request_is_explained_and_ignored() {
     assert_eq!(isa, best);
     assert!(warning.unwrap().contains("this processor does not have it"));
 }
+
+/// Runs all tests of this crate again, in a process for each other instruction set.
+#[test]
+fn the_whole_suite_passes_on_every_instruction_set() {
+    if std::env::var_os("CRESSET_ISA").is_some() {
+        return; // this is such a process, or the user asked for one instruction set
+    }
+    let children: Vec<_> = Isa::available()
+        .chain([Isa::Wide])
+        .filter(|&isa| isa != super::isa())
+        .map(|isa| {
+            let child = std::process::Command::new(std::env::current_exe().unwrap())
+                .env("CRESSET_ISA", isa.name())
+                .env("RUST_BACKTRACE", "0")
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            (isa, child)
+        })
+        .collect();
+    for (isa, child) in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "on {isa}:\n{}", String::from_utf8_lossy(&output.stdout));
+    }
+}

@@ -1,0 +1,259 @@
+//! The loops around the micro-kernel, and who runs them.
+
+use super::blocking::{self, BLOCK_ROWS};
+use super::epilogue::Epilogue;
+use super::micro_kernel::{Destination, Operands, tile};
+use super::pack::{self, Columns};
+use super::rows::{Grid, Patches, Placement};
+use super::statistics::{self, BlockStatistics};
+use crate::parallel::{self, DisjointMut};
+use crate::scratch;
+use crate::simd::{Kernel, Simd, dispatch};
+use std::ops::Range;
+
+/// Tiles of any height may read the table of row pointers up to this multiple.
+const TABLE_GRANULE: usize = 24;
+/// Multiply-adds that are worth a task of their own.
+const TASK_WORK: usize = 256 * 1024;
+/// Tasks to aim for, so that several threads finish at about the same time.
+const TASKS: usize = 32;
+
+/// C = A B for rows given by `grid` and `a`, with the columns in `packed` (of shape `b`), then the epilogue.
+pub(crate) struct Product<'a> {
+    /// Rows of A and C.
+    pub grid: Grid,
+    /// Where the rows of A lie.
+    pub a: Patches<'a>,
+    /// Number of columns.
+    pub columns: usize,
+    /// B as `pack` left it.
+    pub packed: &'a [f32],
+    /// Where the rows of C lie.
+    pub place: Placement,
+    /// Add to C instead of overwriting it.
+    pub accumulate: bool,
+}
+
+impl Product<'_> {
+    /// Computes C.
+    pub fn run(self, c: &mut [f32], epilogue: Epilogue) {
+        let (rows, columns) = (self.grid.len(), self.columns);
+        if rows == 0 || columns == 0 {
+            return;
+        }
+        self.check(c.len(), &epilogue);
+        let depth = self.a.taps.len() * self.a.len;
+        let work = rows * columns * depth.max(1);
+        let row_blocks = rows.div_ceil(BLOCK_ROWS);
+        // Few rows: give the columns to several tasks too. The cut changes no result.
+        let column_groups = (TASKS / row_blocks).min(work / row_blocks / TASK_WORK).max(1);
+        let bias = epilogue.bias;
+        let plan = Plan { product: &self, bias, add: epilogue.add, relu: epilogue.relu, column_groups };
+        let c = DisjointMut::new(c);
+        match epilogue.statistics {
+            None => plan.launch(row_blocks, work, &c, None),
+            Some(out) => scratch::with(2 * row_blocks * columns, |parts: &mut [f32]| {
+                let parts = BlockStatistics::new(parts, columns);
+                plan.launch(row_blocks, work, &c, Some(&parts));
+                statistics::combine(&parts, rows, BLOCK_ROWS, out);
+            }),
+        }
+    }
+
+    fn check(&self, c_len: usize, epilogue: &Epilogue) {
+        let (grid, place) = (&self.grid, &self.place);
+        let last = place.offset(grid.images - 1, grid.height - 1, grid.width - 1) + self.columns;
+        assert!(last <= c_len, "C has {c_len} elements, {last} are needed");
+        assert!(epilogue.add.is_none_or(|add| add.len() == c_len), "the tensor to add is not of C's size");
+        assert!(epilogue.bias.is_none_or(|bias| bias.len() == self.columns), "one bias a column");
+        assert!(self.a.zeros.len() >= self.a.len, "too few zeros");
+    }
+}
+
+struct Plan<'a> {
+    product: &'a Product<'a>,
+    bias: Option<&'a [f32]>,
+    add: Option<&'a [f32]>,
+    relu: bool,
+    column_groups: usize,
+}
+
+impl Plan<'_> {
+    fn launch(
+        &self,
+        row_blocks: usize,
+        work: usize,
+        c: &DisjointMut<f32>,
+        statistics: Option<&BlockStatistics>,
+    ) {
+        let rows = self.product.grid.len();
+        let tasks = row_blocks * self.column_groups;
+        // Small tasks are run several at a time.
+        let at_once = (TASK_WORK / (work / tasks).max(1)).max(1);
+        parallel::for_each_range(tasks, at_once, |tasks| {
+            for task in tasks {
+                let (block, group) = (task / self.column_groups, task % self.column_groups);
+                let rows = block * BLOCK_ROWS..rows.min((block + 1) * BLOCK_ROWS);
+                dispatch(BlockTask { plan: self, block, rows, group, c, statistics });
+            }
+        });
+    }
+}
+
+/// One block of rows times one group of columns.
+struct BlockTask<'a> {
+    plan: &'a Plan<'a>,
+    block: usize,
+    rows: Range<usize>,
+    group: usize,
+    c: &'a DisjointMut<'a, f32>,
+    statistics: Option<&'a BlockStatistics<'a>>,
+}
+
+impl Kernel for BlockTask<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let product = self.plan.product;
+        let taps = product.a.taps.len();
+        let stride = self.rows.len().next_multiple_of(TABLE_GRANULE);
+        scratch::with((taps + 1) * stride, |memory: &mut [usize]| {
+            let (offsets, table) = memory.split_at_mut(stride);
+            // SAFETY: pointers have the size and alignment of usize, and are written before they are read.
+            let table = unsafe {
+                std::slice::from_raw_parts_mut(table.as_mut_ptr().cast::<*const f32>(), table.len())
+            };
+            product.a.locate(&product.grid, self.rows.clone(), table, stride);
+            product.grid.visit(self.rows.clone(), |i, image, row, column| {
+                offsets[i] = product.place.offset(image, row, column);
+            });
+            // SAFETY: the caller guarantees the instruction set; the tables were just filled.
+            unsafe { self.columns::<S>(table, stride, offsets) };
+        });
+    }
+}
+
+impl BlockTask<'_> {
+    #[inline(always)]
+    unsafe fn columns<S: Simd>(&self, table: &[*const f32], stride: usize, offsets: &[usize]) {
+        let product = self.plan.product;
+        let width = blocking::panel_width::<S>();
+        let panels = product.columns.div_ceil(width);
+        let per_group = panels.div_ceil(self.plan.column_groups);
+        let panels = panels.min(self.group * per_group)..panels.min((self.group + 1) * per_group);
+        if panels.is_empty() {
+            return;
+        }
+        let row_len = pack::packed_width(product.columns, S::LANES);
+        let depth = product.a.taps.len() * product.a.len;
+        assert!(product.packed.len() >= row_len * depth);
+        let (bias, add) = (pointer(self.plan.bias), pointer(self.plan.add));
+        let mut first_row = 0;
+        let chunks = blocking::chunks(product.a.taps.len(), product.a.len, blocking::depth::<S>());
+        let mut run = |chunk: blocking::Chunk, last: bool| {
+            for panel in panels.clone() {
+                let column = panel * width;
+                let vectors = width.min(row_len - column) / S::LANES;
+                let start = first_row * row_len + column * chunk.rows();
+                let operands = Operands {
+                    rows: table[chunk.segment * stride..].as_ptr(),
+                    table_stride: stride,
+                    segments: chunk.segments,
+                    segment_len: chunk.len,
+                    segment_offset: chunk.offset,
+                    panel: product.packed[start..].as_ptr(),
+                };
+                let destination = Destination {
+                    c: self.c.as_mut_ptr().wrapping_add(column),
+                    row_offsets: offsets.as_ptr(),
+                    rows: self.rows.len(),
+                    columns: (product.columns - column).min(width),
+                    accumulate: product.accumulate || first_row > 0,
+                    bias: if last { at(bias, column) } else { std::ptr::null() },
+                    add: if last { at(add, column) } else { std::ptr::null() },
+                    relu: last && self.plan.relu,
+                };
+                // SAFETY: the product was checked; `locate` filled whole tiles of pointers.
+                unsafe { panel_of_tiles::<S>(vectors, operands, destination) };
+            }
+            first_row += chunk.rows();
+        };
+        if depth == 0 {
+            run(blocking::Chunk { segment: 0, segments: 0, offset: 0, len: 0 }, true);
+        }
+        let mut rest = chunks;
+        while let Some(chunk) = rest.next() {
+            let last = rest.clone().next().is_none();
+            run(chunk, last);
+        }
+        if let Some(statistics) = self.statistics {
+            let columns = panels.start * width..product.columns.min(panels.end * width);
+            // SAFETY: this task wrote these rows and columns, and no other task does.
+            unsafe {
+                statistics.of_block::<S>(
+                    self.block,
+                    self.c.as_mut_ptr(),
+                    &offsets[..self.rows.len()],
+                    columns,
+                );
+            }
+        }
+    }
+}
+
+fn pointer(slice: Option<&[f32]>) -> *const f32 {
+    slice.map_or(std::ptr::null(), <[f32]>::as_ptr)
+}
+
+fn at(start: *const f32, offset: usize) -> *const f32 {
+    if start.is_null() { start } else { start.wrapping_add(offset) }
+}
+
+/// All tiles of a block of rows over one panel of `vectors` vectors.
+///
+/// # Safety
+/// As [`tile`], for all rows.
+#[inline(always)]
+unsafe fn panel_of_tiles<S: Simd>(vectors: usize, x: Operands, to: Destination) {
+    // As many accumulators as registers allow, whatever the width.
+    let wide = S::REGISTERS >= 32;
+    // SAFETY: the caller's guarantees.
+    unsafe {
+        match (vectors, wide) {
+            (1, _) => tiles::<S, 12, 1>(x, to),
+            (2, true) => tiles::<S, 12, 2>(x, to),
+            (2, false) => tiles::<S, 6, 2>(x, to),
+            (3, true) => tiles::<S, 8, 3>(x, to),
+            (4, true) => tiles::<S, 6, 4>(x, to),
+            _ => unreachable!("panels have 1 to {} vectors", blocking::tile_vectors::<S>()),
+        }
+    }
+}
+
+/// # Safety
+/// As [`tile`], for all rows.
+#[inline(always)]
+unsafe fn tiles<S: Simd, const MR: usize, const NV: usize>(mut x: Operands, mut to: Destination) {
+    const { assert!(TABLE_GRANULE % MR == 0 && BLOCK_ROWS % MR == 0) };
+    let rows = to.rows;
+    let mut row = 0;
+    while row < rows {
+        to.rows = MR.min(rows - row);
+        // SAFETY: the caller's guarantees.
+        unsafe {
+            tile::<S, MR, NV>(&x, &to);
+            x.rows = x.rows.add(MR);
+            to.row_offsets = to.row_offsets.add(to.rows);
+        }
+        row += MR;
+    }
+}
+
+/// Packs `b` into scratch memory and calls `f` with it.
+pub(crate) fn with_packed<R>(b: &Columns, f: impl FnOnce(&[f32]) -> R) -> R {
+    scratch::with(pack::packed_len(b), |packed: &mut [f32]| {
+        pack::pack(b, packed);
+        f(packed)
+    })
+}

@@ -1,0 +1,24 @@
+//! What happens to a result while it is still in cache.
+
+/// Mean and variance of each column of a result, for batch normalization.
+#[derive(Debug)]
+pub struct ColumnStatistics<'a> {
+    /// Mean of each column.
+    pub mean: &'a mut [f32],
+    /// Variance of each column over all rows, biased (divided by the number of rows).
+    pub variance: &'a mut [f32],
+}
+
+/// Applied to each element of a product: `max(0, product + bias + add)`, each part if wanted. The default
+/// does nothing.
+#[derive(Debug, Default)]
+pub struct Epilogue<'a> {
+    /// One value a column.
+    pub bias: Option<&'a [f32]>,
+    /// A tensor with the layout of the result, for instance a residual branch.
+    pub add: Option<&'a [f32]>,
+    /// Clamp at zero, last. NaN stays NaN.
+    pub relu: bool,
+    /// Where to put the statistics of the finished result's columns.
+    pub statistics: Option<ColumnStatistics<'a>>,
+}

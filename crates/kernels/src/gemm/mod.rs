@@ -1,0 +1,232 @@
+//! Matrix multiplication, and the engine under the convolutions.
+//!
+//! * [`blocking`]: how a product is cut to stay in cache
+//! * [`pack`]: the columns of B in the order the micro-kernel reads them
+//! * [`rows`]: the rows of A and C, of a matrix or of image patches that are never copied
+//! * [`micro_kernel`]: one tile in registers
+//! * [`driver`]: the loops around it and the threads
+//! * [`epilogue`], [`statistics`]: what happens to a result while it is in cache
+//!
+//! Each element of C is a sum in an order that depends on the sizes and the instruction set only.
+
+mod blocking;
+pub(crate) mod driver;
+mod epilogue;
+mod micro_kernel;
+pub(crate) mod pack;
+pub(crate) mod rows;
+mod statistics;
+#[cfg(test)]
+mod tests;
+
+pub use epilogue::{ColumnStatistics, Epilogue};
+
+use crate::parallel;
+use crate::scratch;
+use driver::{Product, with_packed};
+use pack::Columns;
+use rows::{Grid, Patches, Placement};
+
+/// A matrix to read: element (i, j) is `data[i * row_stride + j * col_stride]`.
+#[derive(Clone, Copy, Debug)]
+pub struct MatrixRef<'a> {
+    /// The elements.
+    pub data: &'a [f32],
+    /// Distance between rows.
+    pub row_stride: usize,
+    /// Distance between columns.
+    pub col_stride: usize,
+}
+
+impl<'a> MatrixRef<'a> {
+    /// A dense matrix of `columns` columns, row after row.
+    pub fn row_major(data: &'a [f32], columns: usize) -> Self {
+        Self { data, row_stride: columns, col_stride: 1 }
+    }
+
+    /// The same elements with rows and columns exchanged.
+    pub fn transposed(self) -> Self {
+        Self { data: self.data, row_stride: self.col_stride, col_stride: self.row_stride }
+    }
+
+    #[track_caller]
+    fn check(&self, name: &str, rows: usize, columns: usize) {
+        check(name, self.data.len(), rows, columns, self.row_stride, self.col_stride);
+    }
+}
+
+/// A matrix to write, with distinct elements.
+#[derive(Debug)]
+pub struct MatrixMut<'a> {
+    /// The elements.
+    pub data: &'a mut [f32],
+    /// Distance between rows.
+    pub row_stride: usize,
+    /// Distance between columns.
+    pub col_stride: usize,
+}
+
+impl<'a> MatrixMut<'a> {
+    /// A dense matrix of `columns` columns, row after row.
+    pub fn row_major(data: &'a mut [f32], columns: usize) -> Self {
+        Self { data, row_stride: columns, col_stride: 1 }
+    }
+}
+
+#[track_caller]
+fn check(name: &str, len: usize, rows: usize, columns: usize, row_stride: usize, col_stride: usize) {
+    if rows > 0 && columns > 0 {
+        let last = (rows - 1) * row_stride + (columns - 1) * col_stride;
+        assert!(
+            last < len,
+            "gemm: {name} is {rows}x{columns} with strides {row_stride}, {col_stride} and reaches beyond its {len} elements"
+        );
+    }
+}
+
+/// `C = A B`, or `C += A B`, then the epilogue; A is m x k, B is k x n, C is m x n, with any strides.
+///
+/// As `torch.matmul` of two matrices (`torch.addmm` with a bias). With an epilogue, C has to have a column
+/// stride of 1, and a tensor to add has the layout of C.
+///
+/// # Panics
+/// When a matrix reaches beyond its slice, or the epilogue does not fit C.
+#[allow(clippy::too_many_arguments)] // the classic signature
+#[track_caller]
+pub fn gemm(
+    m: usize,
+    n: usize,
+    k: usize,
+    a: MatrixRef,
+    b: MatrixRef,
+    c: MatrixMut,
+    accumulate: bool,
+    epilogue: Epilogue,
+) {
+    a.check("A", m, k);
+    b.check("B", k, n);
+    check("C", c.data.len(), m, n, c.row_stride, c.col_stride);
+    let plain = epilogue.bias.is_none() && epilogue.add.is_none() && !epilogue.relu;
+    let plain = plain && epilogue.statistics.is_none();
+    if c.col_stride == 1 || n <= 1 {
+        rows_of_c(m, n, k, a, b, c.data, c.row_stride, accumulate, epilogue);
+    } else if plain && c.row_stride == 1 {
+        rows_of_c(n, m, k, b.transposed(), a.transposed(), c.data, c.col_stride, accumulate, epilogue);
+    } else {
+        assert!(plain, "gemm: an epilogue needs a C with a column stride of 1, found {}", c.col_stride);
+        scratch::with(m * n, |dense: &mut [f32]| {
+            rows_of_c(m, n, k, a, b, dense, n, false, epilogue);
+            for (i, row) in dense.chunks_exact(n.max(1)).enumerate() {
+                for (j, &x) in row.iter().enumerate() {
+                    let c = &mut c.data[i * c.row_stride + j * c.col_stride];
+                    *c = if accumulate { *c + x } else { x };
+                }
+            }
+        });
+    }
+}
+
+/// As [`gemm`], for C with neighbouring columns.
+#[allow(clippy::too_many_arguments)]
+fn rows_of_c(
+    m: usize,
+    n: usize,
+    k: usize,
+    a: MatrixRef,
+    b: MatrixRef,
+    c: &mut [f32],
+    c_stride: usize,
+    accumulate: bool,
+    epilogue: Epilogue,
+) {
+    let product = |a: &[f32], row_stride: usize, c: &mut [f32]| {
+        let columns = Columns {
+            data: b.data,
+            segments: &[0],
+            segment_len: k,
+            columns: n,
+            row_stride: b.row_stride,
+            column_stride: b.col_stride,
+        };
+        with_packed(&columns, |packed| {
+            let a = Patches {
+                data: a,
+                height: 1,
+                width: m,
+                channels: row_stride,
+                first_channel: 0,
+                len: k,
+                step: [1, 1],
+                taps: &[[0, 0]],
+                zeros: a,
+            };
+            let place = Placement { start: 0, image: 0, row: 0, column: c_stride };
+            Product { grid: Grid::matrix(m), a, columns: n, packed, place, accumulate }.run(c, epilogue);
+        });
+    };
+    if k == 0 {
+        product(&[], 0, c);
+    } else if a.col_stride == 1 || k == 1 {
+        product(a.data, a.row_stride, c);
+    } else {
+        scratch::with(m * k, |dense: &mut [f32]| {
+            copy_dense(a, m, k, dense);
+            product(dense, k, c);
+        });
+    }
+}
+
+/// Copies a matrix with any strides to a dense one.
+fn copy_dense(a: MatrixRef, rows: usize, columns: usize, dense: &mut [f32]) {
+    debug_assert_eq!(dense.len(), rows * columns);
+    parallel::for_each_chunk(dense, columns, |start, chunk| {
+        for (i, row) in chunk.chunks_exact_mut(columns).enumerate() {
+            let first = (start / columns + i) * a.row_stride;
+            for (j, x) in row.iter_mut().enumerate() {
+                *x = a.data[first + j * a.col_stride];
+            }
+        }
+    });
+}
+
+/// `count` products `C[i] = A[i] B[i]` of equal shape; the matrices of each operand lie `batch_stride`
+/// elements apart (0 repeats the first). C is dense, row after row, matrix after matrix.
+///
+/// As `torch.bmm`.
+///
+/// # Panics
+/// When a matrix reaches beyond its slice.
+#[allow(clippy::too_many_arguments)]
+#[track_caller]
+pub fn gemm_batched(
+    count: usize,
+    m: usize,
+    n: usize,
+    k: usize,
+    (a, a_batch_stride): (MatrixRef, usize),
+    (b, b_batch_stride): (MatrixRef, usize),
+    c: &mut [f32],
+    accumulate: bool,
+) {
+    assert_eq!(c.len(), count * m * n, "gemm_batched: C does not hold {count} matrices of {m}x{n}");
+    if c.is_empty() {
+        return;
+    }
+    fn at<'a>(x: MatrixRef<'a>, i: usize, stride: usize) -> MatrixRef<'a> {
+        MatrixRef { data: x.data.get(i * stride..).unwrap_or(&[]), ..x }
+    }
+    let last = count - 1;
+    at(a, last, a_batch_stride).check("the last A", m, k);
+    at(b, last, b_batch_stride).check("the last B", k, n);
+    // Many small products share the threads; a large one uses all of them by itself.
+    let at_once = parallel::MIN_BLOCK.div_ceil(m * n * k.max(1)).max(1);
+    let writer = parallel::DisjointMut::new(c);
+    parallel::for_each_range(count, at_once, |range| {
+        for i in range {
+            // SAFETY: each product has its own part of C.
+            let c = unsafe { writer.slice(i * m * n..(i + 1) * m * n) };
+            let (a, b) = (at(a, i, a_batch_stride), at(b, i, b_batch_stride));
+            gemm(m, n, k, a, b, MatrixMut::row_major(c, n), accumulate, Epilogue::default());
+        }
+    });
+}

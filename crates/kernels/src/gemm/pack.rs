@@ -1,0 +1,115 @@
+//! Packing B into panels, in the order in which the micro-kernel reads it.
+
+use super::blocking::{self, Chunk};
+use crate::parallel::{self, DisjointMut};
+use crate::simd::{Kernel, Simd, dispatch};
+
+/// Where B lies: row `p` of segment `s`, column `j` is at `segments[s] + p * row_stride + j * column_stride`.
+#[derive(Clone, Copy)]
+pub(crate) struct Columns<'a> {
+    /// All of B.
+    pub data: &'a [f32],
+    /// Where each segment starts.
+    pub segments: &'a [usize],
+    /// Rows of a segment.
+    pub segment_len: usize,
+    /// Number of columns.
+    pub columns: usize,
+    /// Distance between rows.
+    pub row_stride: usize,
+    /// Distance between columns.
+    pub column_stride: usize,
+}
+
+impl Columns<'_> {
+    /// Rows in all segments.
+    pub fn rows(&self) -> usize {
+        self.segments.len() * self.segment_len
+    }
+
+    fn check(&self) {
+        if self.rows() > 0 && self.columns > 0 {
+            let last = (self.segment_len - 1) * self.row_stride + (self.columns - 1) * self.column_stride;
+            assert!(self.segments.iter().all(|s| s + last < self.data.len()), "B reaches beyond its data");
+        }
+    }
+}
+
+/// Width in floats of `columns` columns after packing: whole vectors.
+pub(crate) fn packed_width(columns: usize, lanes: usize) -> usize {
+    columns.next_multiple_of(lanes)
+}
+
+/// Floats that B needs when packed.
+pub(crate) fn packed_len(b: &Columns) -> usize {
+    struct Width(usize);
+    impl Kernel for Width {
+        type Out = usize;
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) -> usize {
+            packed_width(self.0, S::LANES)
+        }
+    }
+    b.rows() * dispatch(Width(b.columns))
+}
+
+/// Packs B: chunk after chunk, in each chunk panel after panel, in each panel row after row; a last panel may
+/// be narrower, and is filled up with zeros to whole vectors.
+pub(crate) fn pack(b: &Columns, packed: &mut [f32]) {
+    b.check();
+    assert!(packed.len() >= packed_len(b));
+    dispatch(Pack { b, packed });
+}
+
+struct Pack<'a> {
+    b: &'a Columns<'a>,
+    packed: &'a mut [f32],
+}
+
+impl Kernel for Pack<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Pack { b, packed } = self;
+        let width = blocking::panel_width::<S>();
+        let row_len = packed_width(b.columns, S::LANES);
+        let packed = DisjointMut::new(packed);
+        // A task packs some panels of all chunks.
+        let per_task = (parallel::MIN_BLOCK / (b.rows() * width).max(1)).max(1);
+        parallel::for_each_range(b.columns.div_ceil(width), per_task, |panels| {
+            let mut first_row = 0;
+            for chunk in blocking::chunks(b.segments.len(), b.segment_len, blocking::depth::<S>()) {
+                for panel in panels.clone() {
+                    let column = panel * width;
+                    let panel_width = width.min(row_len - column);
+                    let start = first_row * row_len + column * chunk.rows();
+                    // SAFETY: panels do not overlap.
+                    let to = unsafe { packed.slice(start..start + panel_width * chunk.rows()) };
+                    pack_panel(b, &chunk, column, panel_width, to);
+                }
+                first_row += chunk.rows();
+            }
+        });
+    }
+}
+
+fn pack_panel(b: &Columns, chunk: &Chunk, column: usize, width: usize, to: &mut [f32]) {
+    let columns = width.min(b.columns - column);
+    for s in 0..chunk.segments {
+        let from =
+            &b.data[b.segments[chunk.segment + s] + chunk.offset * b.row_stride + column * b.column_stride..];
+        let to = &mut to[s * chunk.len * width..(s + 1) * chunk.len * width];
+        if b.column_stride == 1 {
+            for (p, to) in to.chunks_exact_mut(width).enumerate() {
+                to[..columns].copy_from_slice(&from[p * b.row_stride..][..columns]);
+                to[columns..].fill(0.0);
+            }
+        } else {
+            for (p, to) in to.chunks_exact_mut(width).enumerate() {
+                for (j, to) in to.iter_mut().enumerate() {
+                    *to = if j < columns { from[p * b.row_stride + j * b.column_stride] } else { 0.0 };
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Mean and variance of the columns of C, a block of rows at a time.
+//!
+//! Sums are taken around the block's first row, which is near the mean as seen from the standard deviation,
+//! and blocks are combined with the formulas of Chan, Golub and LeVeque (1979): neither loses digits when
+//! the mean is much larger than the deviation, as the textbook sum of squares does.
+
+use super::epilogue::ColumnStatistics;
+use crate::parallel::DisjointMut;
+use crate::simd::Simd;
+use std::ops::Range;
+
+/// Mean and sum of squared deviations of each block of rows and column.
+pub(crate) struct BlockStatistics<'a> {
+    /// A row of means and a row of sums of squared deviations for each block.
+    parts: DisjointMut<'a, f32>,
+    columns: usize,
+}
+
+impl<'a> BlockStatistics<'a> {
+    /// Uses `memory`, two floats a block and column, whatever it holds.
+    pub fn new(memory: &'a mut [f32], columns: usize) -> Self {
+        assert!(columns > 0 && memory.len().is_multiple_of(2 * columns));
+        Self { parts: DisjointMut::new(memory), columns }
+    }
+
+    /// Computes the part of `block`, whose rows start at `offsets` in `c`, for a range of columns.
+    ///
+    /// # Safety
+    /// The rows must be readable; calls that run at the same time differ in block or columns.
+    #[inline(always)]
+    pub unsafe fn of_block<S: Simd>(
+        &self,
+        block: usize,
+        c: *const f32,
+        offsets: &[usize],
+        columns: Range<usize>,
+    ) {
+        let start = 2 * block * self.columns;
+        // SAFETY: in bounds, and disjoint from what other calls take.
+        let (mean, deviation) = unsafe {
+            let first = start + columns.start;
+            (
+                self.parts.slice(first..start + columns.end),
+                self.parts.slice(first + self.columns..start + self.columns + columns.end),
+            )
+        };
+        let scale = 1.0 / offsets.len() as f32;
+        for j in (0..columns.len()).step_by(S::LANES) {
+            let n = S::LANES.min(columns.len() - j);
+            // SAFETY: n columns from j on exist in each row.
+            unsafe {
+                let at = |offset: usize| {
+                    let p = c.add(offset + columns.start + j);
+                    if n == S::LANES { S::load(p) } else { S::load_partial(p, n) }
+                };
+                let shift = at(offsets[0]);
+                let (mut sum, mut squares) = (S::zero(), S::zero());
+                for &offset in offsets {
+                    let d = S::sub(at(offset), shift);
+                    sum = S::add(sum, d);
+                    squares = S::fma(d, d, squares);
+                }
+                let offset = S::mul(sum, S::splat(scale));
+                S::store_partial(mean.as_mut_ptr().add(j), S::add(shift, offset), n);
+                let rest = S::max(S::zero(), S::fnma(sum, offset, squares));
+                S::store_partial(deviation.as_mut_ptr().add(j), rest, n);
+            }
+        }
+    }
+}
+
+/// Adds the blocks of `block_rows` rows (the last may be shorter) in order.
+pub(crate) fn combine(parts: &BlockStatistics, rows: usize, block_rows: usize, out: ColumnStatistics) {
+    let columns = parts.columns;
+    assert!(out.mean.len() == columns && out.variance.len() == columns, "one mean and variance a column");
+    // SAFETY: the only reference now.
+    let parts = unsafe { parts.parts.slice(0..parts.parts.len()) };
+    let mut count = 0;
+    for part in parts.chunks_exact(2 * columns) {
+        let block = block_rows.min(rows - count);
+        let (means, deviations) = part.split_at(columns);
+        if count == 0 {
+            out.mean.copy_from_slice(means);
+            out.variance.copy_from_slice(deviations);
+        } else {
+            let total = (count + block) as f32;
+            let (weight, cross) = (block as f32 / total, count as f32 / total * block as f32);
+            for j in 0..columns {
+                let delta = means[j] - out.mean[j];
+                out.mean[j] += delta * weight;
+                out.variance[j] += deviations[j] + delta * delta * cross;
+            }
+        }
+        count += block;
+    }
+    let scale = 1.0 / rows as f32;
+    out.variance.iter_mut().for_each(|v| *v *= scale);
+}

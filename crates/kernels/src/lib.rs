@@ -3,6 +3,7 @@
 pub mod adaptive_pool2d;
 pub mod avg_pool2d;
 pub mod batch_norm;
+pub mod conv2d;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod gemm;
@@ -17,6 +18,9 @@ pub mod simd;
 pub mod softmax;
 
 mod geometry;
+mod rows;
+#[cfg(test)]
+mod testing;
 mod vectorize;
 mod window;
 

@@ -6,8 +6,6 @@
 
 use crate::simd::Simd;
 
-/// Rows of a tile.
-pub(crate) const MR: usize = 6;
 /// Rows of a block: a multiple of all tile heights.
 pub(crate) const BLOCK_ROWS: usize = 96;
 /// Floats of B in L1.

@@ -235,7 +235,7 @@ unsafe fn panel_of_tiles<S: Simd>(vectors: usize, x: Operands, to: Destination) 
 /// As [`tile`], for all rows.
 #[inline(always)]
 unsafe fn tiles<S: Simd, const MR: usize, const NV: usize>(mut x: Operands, mut to: Destination) {
-    const { assert!(TABLE_GRANULE % MR == 0 && BLOCK_ROWS % MR == 0) };
+    const { assert!(TABLE_GRANULE.is_multiple_of(MR) && BLOCK_ROWS.is_multiple_of(MR)) };
     let rows = to.rows;
     let mut row = 0;
     while row < rows {

@@ -9,6 +9,13 @@ pub struct ColumnStatistics<'a> {
     pub variance: &'a mut [f32],
 }
 
+impl ColumnStatistics<'_> {
+    /// Those of a range of columns.
+    pub(crate) fn columns(&mut self, range: std::ops::Range<usize>) -> ColumnStatistics<'_> {
+        ColumnStatistics { mean: &mut self.mean[range.clone()], variance: &mut self.variance[range] }
+    }
+}
+
 /// Applied to each element of a product: `max(0, product + bias + add)`, each part if wanted. The default
 /// does nothing.
 #[derive(Debug, Default)]

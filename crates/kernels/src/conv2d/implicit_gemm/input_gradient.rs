@@ -1,0 +1,76 @@
+use crate::conv2d::Conv2dGeometry;
+use crate::gemm::Epilogue;
+use crate::gemm::driver::{Product, with_packed};
+use crate::gemm::pack::Columns;
+use crate::gemm::rows::{Grid, Patches, Placement};
+
+/// A row for each input pixel, a column for each input channel; a segment for each tap.
+///
+/// With a stride of s, an input row `r + s q` meets only those taps that reach it by whole steps, the same for
+/// all q: the input falls into s x s classes of pixels, each a product over its own taps, and no zero is ever
+/// multiplied.
+pub(in crate::conv2d) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+    for h in 0..g.stride[0].min(g.in_height) {
+        for w_class in 0..g.stride[1].min(g.in_width) {
+            class(g, [h, w_class], dy, w, dx);
+        }
+    }
+}
+
+/// The kernel positions along one axis that reach input positions `first`, `first + stride`, ..., each with
+/// the output position it reads for the first of them.
+fn reaching(g: &Conv2dGeometry, axis: usize, first: usize) -> impl Iterator<Item = (usize, isize)> + Clone {
+    let (g, stride) = (*g, g.stride[axis] as isize);
+    (0..g.kernel[axis])
+        .map(move |tap| (tap, first as isize - g.tap_offset(axis, tap)))
+        .filter(move |(_, distance)| distance.rem_euclid(stride) == 0)
+        .map(move |(tap, distance)| (tap, distance.div_euclid(stride)))
+}
+
+/// The input pixels whose row and column leave the remainders `first` when divided by the stride.
+fn class(g: &Conv2dGeometry, first: [usize; 2], dy: &[f32], w: &[f32], dx: &mut [f32]) {
+    let (inputs, outputs) = (g.group_inputs(), g.group_outputs());
+    let mut taps = Vec::new();
+    let mut segments = Vec::new();
+    for (kh, oh) in reaching(g, 0, first[0]) {
+        for (kw, ow) in reaching(g, 1, first[1]) {
+            taps.push([oh, ow]);
+            segments.push((kh * g.kernel[1] + kw) * inputs);
+        }
+    }
+    let zeros = vec![0.0; outputs];
+    let size = |axis: usize, len: usize| (len - first[axis]).div_ceil(g.stride[axis]);
+    let grid = Grid { width: size(1, g.in_width), height: size(0, g.in_height), images: g.batch };
+    let row = g.in_width * g.in_channels;
+    for group in 0..g.groups {
+        let columns = Columns {
+            data: &w[group * outputs * g.kernel_len()..(group + 1) * outputs * g.kernel_len()],
+            segments: &segments,
+            segment_len: outputs,
+            columns: inputs,
+            row_stride: g.kernel_len(),
+            column_stride: 1,
+        };
+        let a = Patches {
+            data: dy,
+            height: g.out_height(),
+            width: g.out_width(),
+            channels: g.out_channels,
+            first_channel: group * outputs,
+            len: outputs,
+            step: [1, 1],
+            taps: &taps,
+            zeros: &zeros,
+        };
+        let place = Placement {
+            start: first[0] * row + first[1] * g.in_channels + group * inputs,
+            image: g.in_height * row,
+            row: g.stride[0] * row,
+            column: g.stride[1] * g.in_channels,
+        };
+        with_packed(&columns, |packed| {
+            let product = Product { grid, a, columns: inputs, packed, place, accumulate: false };
+            product.run(dx, Epilogue::default());
+        });
+    }
+}

@@ -1,0 +1,57 @@
+//! Two-dimensional convolution and its gradients, as `torch.nn.functional.conv2d`.
+//!
+//! Arrays are dense: inputs (N, H, W, C), weights (O, kh, kw, C / groups), outputs (N, Ho, Wo, O).
+//! Every function overwrites its output, which may hold anything before.
+
+mod geometry;
+mod implicit_gemm;
+mod naive;
+pub mod oracle;
+#[cfg(test)]
+mod tests;
+
+pub use crate::gemm::{ColumnStatistics, Epilogue};
+pub use geometry::Conv2dGeometry;
+
+/// `y = conv2d(x, w)`, then the epilogue (whose columns are output channels).
+///
+/// # Panics
+/// When the geometry is invalid or a slice has another length than it says.
+#[track_caller]
+pub fn forward(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: &mut [f32]) {
+    g.check("conv2d::forward", x.len(), w.len(), y.len());
+    implicit_gemm::forward(g, x, w, epilogue, y);
+}
+
+/// The gradient of the input: `dx = conv_transpose2d(dy, w)`.
+///
+/// # Panics
+/// As [`forward`].
+#[track_caller]
+pub fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+    g.check("conv2d::input_gradient", dx.len(), w.len(), dy.len());
+    implicit_gemm::input_gradient(g, dy, w, dx);
+}
+
+/// The gradient of the weight.
+///
+/// # Panics
+/// As [`forward`].
+#[track_caller]
+pub fn weight_gradient(g: &Conv2dGeometry, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    g.check("conv2d::weight_gradient", x.len(), dw.len(), dy.len());
+    naive::weight_gradient(g, x, dy, dw);
+}
+
+/// The gradient of the bias: the sum of `dy` over images and pixels.
+///
+/// # Panics
+/// When a slice has another length than the geometry says.
+#[track_caller]
+pub fn bias_gradient(g: &Conv2dGeometry, dy: &[f32], db: &mut [f32]) {
+    assert_eq!(dy.len(), g.out_len(), "conv2d::bias_gradient: the output gradient does not fit {g:?}");
+    assert_eq!(db.len(), g.out_channels, "conv2d::bias_gradient: one bias an output channel");
+    bias::sum_of_rows(dy, db);
+}
+
+mod bias;

@@ -3,7 +3,9 @@
 extern crate self as cresset_nn;
 
 mod module;
+pub mod optim;
 mod param;
+pub mod schedule;
 
 pub use cresset_derive::Module;
 pub use module::{Field, Forward, Layer, Mode, Module, ModuleExt, Visitor, VisitorMut};

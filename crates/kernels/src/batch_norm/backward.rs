@@ -1,5 +1,13 @@
 //! Gradients of batch normalization, of the ReLU after it and of the residual before that.
 
+use std::ops::Range;
+
+use super::statistics::{BLOCKS_PER_TASK, block_rows};
+use crate::parallel::{self, DisjointMut};
+use crate::pointwise::gate;
+use crate::vectorize::vectorize;
+use crate::{rows, scratch};
+
 /// Whose statistics normalized the forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -21,6 +29,8 @@ pub enum Relu<'a> {
 }
 
 /// What the gradient needs to know of the forward pass.
+///
+/// Two passes over memory: the first sums `dy` and `dy * (x - mean)` of each channel, the second computes `dx`.
 #[derive(Clone, Copy, Debug)]
 pub struct Backward<'a> {
     /// Input of the normalization (rows, channels).
@@ -49,8 +59,12 @@ impl Backward<'_> {
     #[track_caller]
     pub fn run(&self, dy: &[f32], dx: &mut [f32], dweight: &mut [f32], dbias: &mut [f32]) {
         assert_eq!(dy.len(), dx.len(), "batch_norm: length of dy");
-        dx.copy_from_slice(dy);
-        self.run_in_place(dx, dweight, dbias);
+        self.check(dx, dweight, dbias);
+        self.with_gate(|gate| {
+            let sums = self.sums(gate, &Incoming::Shared(dy));
+            self.store(&sums, dweight, dbias);
+            self.input_gradient(gate, &sums, Some(dy), dx);
+        });
     }
 
     /// [`Self::run`] with `dx` taking the place of `dy`.
@@ -59,49 +73,238 @@ impl Backward<'_> {
     /// When a slice has the wrong length.
     #[track_caller]
     pub fn run_in_place(&self, dy: &mut [f32], dweight: &mut [f32], dbias: &mut [f32]) {
-        let mut dx = vec![0.0; dy.len()];
-        self.run_with_residual(dy, &mut dx, dweight, dbias);
-        dy.copy_from_slice(&dx);
+        self.check(dy, dweight, dbias);
+        self.with_gate(|gate| {
+            let sums = self.sums(gate, &Incoming::Shared(dy));
+            self.store(&sums, dweight, dbias);
+            self.input_gradient(gate, &sums, None, dy);
+        });
     }
 
-    /// [`Self::run`] with the gradient of the residual, which is `dy` where the ReLU was active and 0 elsewhere,
-    /// taking the place of `dy`.
+    /// [`Self::run`] when a residual was added before the ReLU: its gradient, which is `dy` where the ReLU was active
+    /// and 0 elsewhere, takes the place of `dy`.
     ///
     /// # Panics
     /// When a slice has the wrong length.
     #[track_caller]
     pub fn run_with_residual(&self, dy: &mut [f32], dx: &mut [f32], dweight: &mut [f32], dbias: &mut [f32]) {
+        assert_eq!(dy.len(), dx.len(), "batch_norm: length of dy");
+        self.check(dx, dweight, dbias);
+        self.with_gate(|gate| {
+            let sums = self.sums(gate, &Incoming::Gated(DisjointMut::new(dy)));
+            self.store(&sums, dweight, dbias);
+            let open = Gate { relu: Relu::None, ..*gate };
+            self.input_gradient(&open, &sums, Some(dy), dx);
+        });
+    }
+
+    #[track_caller]
+    fn check(&self, dx: &[f32], dweight: &[f32], dbias: &[f32]) {
         let channels = self.mean.len();
-        assert_eq!(dy.len(), self.x.len(), "batch_norm: length of dy");
-        assert_eq!(dx.len(), self.x.len(), "batch_norm: length of dx");
+        assert_eq!(self.x.len(), dx.len(), "batch_norm: length of x");
+        assert_eq!(self.variance.len(), channels, "batch_norm: length of variance");
         assert_eq!(dweight.len(), channels, "batch_norm: length of dweight");
         assert_eq!(dbias.len(), channels, "batch_norm: length of dbias");
-        let rows = dy.len().checked_div(channels).unwrap_or(0);
-        let (mut scale, mut shift) = (vec![0.0; channels], vec![0.0; channels]);
-        super::fold(self.mean, self.variance, self.epsilon, self.weight, self.bias, &mut scale, &mut shift);
-        for (i, dy) in dy.iter_mut().enumerate() {
-            let y = match self.relu {
-                Relu::None => 1.0,
-                Relu::Recompute => scale[i % channels] * self.x[i] + shift[i % channels],
-                Relu::Output(y) => y[i],
-            };
-            *dy = crate::pointwise::gate(*dy, y);
+        if let Relu::Output(y) = self.relu {
+            assert_eq!(y.len(), dx.len(), "batch_norm: length of y");
         }
-        for c in 0..channels {
-            let inverse = 1.0 / (f64::from(self.variance[c]) + f64::from(self.epsilon)).sqrt();
-            let mean = f64::from(self.mean[c]);
-            let indices = || (0..rows).map(|r| r * channels + c);
-            let normalized = |i: usize| (f64::from(self.x[i]) - mean) * inverse;
-            let bias: f64 = indices().map(|i| f64::from(dy[i])).sum();
-            let weight: f64 = indices().map(|i| f64::from(dy[i]) * normalized(i)).sum();
-            (dbias[c], dweight[c]) = (bias as f32, weight as f32);
-            for i in indices() {
-                let mut d = f64::from(dy[i]);
-                if self.mode == Mode::Batch {
-                    d -= (bias + normalized(i) * weight) / rows as f64;
+        assert!(
+            dx.is_empty() || (channels > 0 && dx.len().is_multiple_of(channels)),
+            "batch_norm: {} elements in rows of {channels}",
+            dx.len()
+        );
+    }
+
+    /// Folds the parameters as the forward pass did, so that a recomputed mask has the same bits.
+    fn with_gate(&self, f: impl FnOnce(&Gate<'_>)) {
+        let channels = self.mean.len();
+        scratch::with(2 * channels, |fold: &mut [f32]| {
+            let (scale, shift) = fold.split_at_mut(channels);
+            super::fold(self.mean, self.variance, self.epsilon, self.weight, self.bias, scale, shift);
+            rows::with_widened([scale, shift], |[scale, shift]| {
+                f(&Gate { relu: self.relu, x: self.x, scale, shift });
+            });
+        });
+    }
+
+    /// First pass: sums over the rows, block by block.
+    fn sums(&self, gate: &Gate<'_>, dy: &Incoming<'_>) -> Sums {
+        let channels = self.mean.len();
+        let rows = self.x.len().checked_div(channels).unwrap_or(0);
+        let block = block_rows(channels);
+        rows::with_widened([self.mean], |[mean]| {
+            let partial = |range: Range<usize>| {
+                let mut sums = Sums::new(channels);
+                for start in range.clone().step_by(block) {
+                    let end = range.end.min(start + block);
+                    sums.add_block(start * channels..end * channels, gate, mean, dy);
                 }
-                dx[i] = (d * f64::from(scale[c])) as f32;
-            }
+                sums
+            };
+            let total = parallel::reduce_blocks(rows, block * BLOCKS_PER_TASK, partial, Sums::merge);
+            total.unwrap_or_else(|| Sums::new(channels))
+        })
+    }
+
+    fn inverse_deviation(&self, channel: usize) -> f64 {
+        1.0 / (f64::from(self.variance[channel]) + f64::from(self.epsilon)).sqrt()
+    }
+
+    fn store(&self, sums: &Sums, dweight: &mut [f32], dbias: &mut [f32]) {
+        for c in 0..self.mean.len() {
+            dbias[c] = sums.gradient[c] as f32;
+            // Without rows the deviation is NaN, but a sum of nothing is 0.
+            let inverse = if self.x.is_empty() { 0.0 } else { self.inverse_deviation(c) };
+            dweight[c] = (sums.product[c] * inverse) as f32;
         }
+    }
+
+    /// Second pass: `dx` of each element from its `dy`, which is in `dx` already when `dy` is `None`.
+    fn input_gradient(&self, gate: &Gate<'_>, sums: &Sums, dy: Option<&[f32]>, dx: &mut [f32]) {
+        let channels = self.mean.len();
+        if dx.is_empty() {
+            return;
+        }
+        let reciprocal = channels as f64 / dx.len() as f64;
+        scratch::with(2 * channels, |coefficients: &mut [f32]| {
+            let (slope, offset) = coefficients.split_at_mut(channels);
+            for c in 0..channels {
+                let factor = match self.mode {
+                    Mode::Batch => -f64::from(gate.scale[c]) * reciprocal,
+                    Mode::Running => 0.0,
+                };
+                slope[c] = (factor * sums.product[c] * self.inverse_deviation(c).powi(2)) as f32;
+                offset[c] = (factor * sums.gradient[c]) as f32;
+            }
+            rows::with_widened([slope, offset, self.mean], |parameters| {
+                parallel::for_each_chunk(dx, channels, |start, dx| {
+                    vectorize(
+                        #[inline(always)]
+                        || input_gradient_rows(start, self.x, gate, parameters, dy, dx),
+                    );
+                });
+            });
+        });
+    }
+}
+
+/// `dx = scale * g + (x - mean) * slope + offset`, one wide row after the other.
+#[inline(always)]
+fn input_gradient_rows(
+    start: usize,
+    x: &[f32],
+    gate: &Gate<'_>,
+    [slope, offset, mean]: [&[f32]; 3],
+    dy: Option<&[f32]>,
+    dx: &mut [f32],
+) {
+    let wide = mean.len();
+    for (i, dx) in dx.chunks_mut(wide).enumerate() {
+        let at = start + i * wide;
+        if let Some(dy) = dy {
+            dx.copy_from_slice(&dy[at..][..dx.len()]);
+        }
+        gate.apply(at, dx);
+        let inputs = x[at..].iter().zip(mean);
+        let parameters = gate.scale.iter().zip(slope).zip(offset);
+        for ((d, (x, m)), ((a, b), c)) in dx.iter_mut().zip(inputs).zip(parameters) {
+            *d = a * *d + ((x - m) * b + c);
+        }
+    }
+}
+
+/// The gradient that comes in.
+enum Incoming<'a> {
+    /// Left as it is.
+    Shared(&'a [f32]),
+    /// Set to 0 where the ReLU was not active.
+    Gated(DisjointMut<'a, f32>),
+}
+
+/// The ReLU, as seen by a gradient.
+#[derive(Clone, Copy)]
+struct Gate<'a> {
+    relu: Relu<'a>,
+    x: &'a [f32],
+    /// Of a wide row.
+    scale: &'a [f32],
+    /// Of a wide row.
+    shift: &'a [f32],
+}
+
+impl Gate<'_> {
+    /// Sets to 0 what did not pass in the wide row `g` that starts at element `at`.
+    #[inline(always)]
+    fn apply(&self, at: usize, g: &mut [f32]) {
+        match self.relu {
+            Relu::None => {}
+            Relu::Recompute => {
+                let parameters = self.scale.iter().zip(self.shift);
+                for ((g, x), (a, b)) in g.iter_mut().zip(&self.x[at..]).zip(parameters) {
+                    *g = gate(*g, a * x + b);
+                }
+            }
+            Relu::Output(y) => g.iter_mut().zip(&y[at..]).for_each(|(g, y)| *g = gate(*g, *y)),
+        }
+    }
+}
+
+/// Sums over the rows, for each channel.
+struct Sums {
+    /// Of the gradient.
+    gradient: Vec<f64>,
+    /// Of the gradient times the distance of `x` from its mean.
+    product: Vec<f64>,
+}
+
+impl Sums {
+    fn new(channels: usize) -> Self {
+        Self { gradient: vec![0.0; channels], product: vec![0.0; channels] }
+    }
+
+    /// Adds the elements of `range`, which are whole rows. `mean` is that of a wide row.
+    fn add_block(&mut self, range: Range<usize>, gate: &Gate<'_>, mean: &[f32], dy: &Incoming<'_>) {
+        let wide = mean.len();
+        scratch::with(3 * wide, |buffer: &mut [f32]| {
+            let (row, sums) = buffer.split_at_mut(wide);
+            let (gradient, product) = sums.split_at_mut(wide);
+            gradient.fill(0.0);
+            product.fill(0.0);
+            vectorize(
+                #[inline(always)]
+                || {
+                    for at in range.clone().step_by(wide) {
+                        let end = range.end.min(at + wide);
+                        let g = match dy {
+                            Incoming::Shared(dy) => {
+                                let row = &mut row[..end - at];
+                                row.copy_from_slice(&dy[at..end]);
+                                row
+                            }
+                            // SAFETY: blocks do not overlap, nor do the wide rows of one.
+                            Incoming::Gated(dy) => unsafe { dy.slice(at..end) },
+                        };
+                        gate.apply(at, g);
+                        let inputs = gate.x[at..end].iter().zip(mean);
+                        for ((s, p), (g, (x, m))) in
+                            gradient.iter_mut().zip(&mut *product).zip(g.iter().zip(inputs))
+                        {
+                            *s += g;
+                            *p += g * (x - m);
+                        }
+                    }
+                    rows::narrow(self.gradient.len(), gradient);
+                    rows::narrow(self.gradient.len(), product);
+                },
+            );
+            self.gradient.iter_mut().zip(gradient).for_each(|(total, s)| *total += f64::from(*s));
+            self.product.iter_mut().zip(product).for_each(|(total, p)| *total += f64::from(*p));
+        });
+    }
+
+    fn merge(mut self, other: Self) -> Self {
+        self.gradient.iter_mut().zip(other.gradient).for_each(|(a, b)| *a += b);
+        self.product.iter_mut().zip(other.product).for_each(|(a, b)| *a += b);
+        self
     }
 }

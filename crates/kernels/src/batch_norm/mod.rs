@@ -11,6 +11,8 @@
 mod backward;
 mod normalize;
 mod statistics;
+#[cfg(test)]
+mod tests;
 
 pub use backward::{Backward, Mode, Relu};
 pub use normalize::{fold, normalize, normalize_in_place};

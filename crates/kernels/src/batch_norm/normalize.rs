@@ -1,5 +1,9 @@
 //! Normalization, affine map, residual and ReLU in one pass.
 
+use crate::pointwise::positive_part;
+use crate::vectorize::vectorize;
+use crate::{parallel, rows};
+
 /// Folds statistics and affine parameters of each channel into `y = scale * x + shift`.
 ///
 /// `weight` and `bias` of an affine normalization; `None` stands for 1 and 0.
@@ -46,8 +50,7 @@ pub fn normalize(
     y: &mut [f32],
 ) {
     assert_eq!(x.len(), y.len(), "batch_norm: length of x");
-    y.copy_from_slice(x);
-    normalize_in_place(y, scale, shift, residual, relu);
+    run(Some(x), scale, shift, residual, relu, y);
 }
 
 /// [`normalize`] with the result taking the place of `x`.
@@ -56,14 +59,62 @@ pub fn normalize(
 /// When a slice has the wrong length.
 #[track_caller]
 pub fn normalize_in_place(x: &mut [f32], scale: &[f32], shift: &[f32], residual: Option<&[f32]>, relu: bool) {
+    run(None, scale, shift, residual, relu, x);
+}
+
+/// `x` is `None` when it is in `y` already.
+#[track_caller]
+fn run(x: Option<&[f32]>, scale: &[f32], shift: &[f32], residual: Option<&[f32]>, relu: bool, y: &mut [f32]) {
     let channels = scale.len();
     assert_eq!(shift.len(), channels, "batch_norm: length of shift");
-    assert_eq!(residual.map_or(x.len(), <[f32]>::len), x.len(), "batch_norm: length of residual");
-    for (i, x) in x.iter_mut().enumerate() {
-        let mut y = scale[i % channels] * *x + shift[i % channels];
-        if let Some(residual) = residual {
-            y += residual[i];
-        }
-        *x = if relu && y < 0.0 { 0.0 } else { y };
+    assert_eq!(residual.map_or(y.len(), <[f32]>::len), y.len(), "batch_norm: length of residual");
+    if y.is_empty() {
+        return;
     }
+    assert_eq!(y.len() % channels, 0, "batch_norm: {} elements in rows of {channels}", y.len());
+    rows::with_widened([scale, shift], |[scale, shift]| {
+        parallel::for_each_chunk(y, channels, |start, y| {
+            let x = x.map(|x| &x[start..][..y.len()]);
+            let residual = residual.map(|r| &r[start..][..y.len()]);
+            if relu {
+                chunk(x, scale, shift, residual, positive_part, y);
+            } else {
+                chunk(x, scale, shift, residual, |y| y, y);
+            }
+        });
+    });
+}
+
+/// One wide row after the other: an `x` elsewhere is first copied to `y`, where it stays in the nearest cache.
+#[inline(always)]
+fn chunk(
+    x: Option<&[f32]>,
+    scale: &[f32],
+    shift: &[f32],
+    residual: Option<&[f32]>,
+    activation: impl Fn(f32) -> f32,
+    y: &mut [f32],
+) {
+    let wide = scale.len();
+    vectorize(
+        #[inline(always)]
+        || {
+            for (i, y) in y.chunks_mut(wide).enumerate() {
+                if let Some(x) = x {
+                    y.copy_from_slice(&x[i * wide..][..y.len()]);
+                }
+                let parameters = scale.iter().zip(shift);
+                if let Some(residual) = residual {
+                    let residual = &residual[i * wide..];
+                    for ((y, (a, b)), r) in y.iter_mut().zip(parameters).zip(residual) {
+                        *y = activation(a * *y + b + r);
+                    }
+                } else {
+                    for (y, (a, b)) in y.iter_mut().zip(parameters) {
+                        *y = activation(a * *y + b);
+                    }
+                }
+            }
+        },
+    );
 }

@@ -1,8 +1,22 @@
 //! Mean and variance of each channel.
 
+use std::ops::Range;
+
+use crate::vectorize::vectorize;
+use crate::{parallel, rows, scratch};
+
+/// Elements of a block whose sums are formed in single precision; small enough to be read twice from the cache.
+const BLOCK: usize = 32 * 1024;
+/// Rows of a block at most: the length of a chain of single-precision additions.
+const BLOCK_ROWS: usize = 512;
+/// Blocks that one task takes.
+pub(super) const BLOCKS_PER_TASK: usize = 4;
+
 /// Mean and biased variance of each column of `x` (rows, channels).
 ///
-/// Without rows, mean and variance are NaN.
+/// Each block of rows is read twice, the second time from the cache, for its mean and for the squares of the distances
+/// from it; blocks are combined by the rule of Chan, Golub and LeVeque (1979) in double precision. So there is no
+/// cancellation, however far the mean is from zero. Without rows, mean and variance are NaN.
 ///
 /// # Panics
 /// When a slice has the wrong length.
@@ -11,11 +25,110 @@ pub fn statistics(rows: usize, x: &[f32], mean: &mut [f32], variance: &mut [f32]
     let channels = mean.len();
     assert_eq!(x.len(), rows * channels, "batch_norm: length of x");
     assert_eq!(variance.len(), channels, "batch_norm: length of variance");
-    for c in 0..channels {
-        let column = || (0..rows).map(|r| f64::from(x[r * channels + c]));
-        let m = column().sum::<f64>() / rows as f64;
-        mean[c] = m as f32;
-        variance[c] = (column().map(|x| (x - m) * (x - m)).sum::<f64>() / rows as f64) as f32;
+    if channels == 0 {
+        return;
+    }
+    let block = block_rows(channels);
+    let partial = |range: Range<usize>| {
+        let mut moments = Moments::new(channels);
+        for start in range.clone().step_by(block) {
+            let end = range.end.min(start + block);
+            moments.add_block(&x[start * channels..end * channels]);
+        }
+        moments
+    };
+    let merge = |mut a: Moments, b: Moments| {
+        a.merge(&b);
+        a
+    };
+    let total = parallel::reduce_blocks(rows, block * BLOCKS_PER_TASK, partial, merge);
+    let total = total.unwrap_or_else(|| Moments::new(channels));
+    for ((mean, variance), (m, s)) in mean.iter_mut().zip(variance).zip(total.mean.iter().zip(&total.squares))
+    {
+        *mean = if rows == 0 { f32::NAN } else { *m as f32 };
+        *variance = (s / rows as f64) as f32;
+    }
+}
+
+/// Rows of a block for a number of channels: whole wide rows, whose sums have the shortest chains.
+pub(super) fn block_rows(channels: usize) -> usize {
+    let together = rows::together(channels);
+    (BLOCK / channels.max(1) / together).clamp(16, BLOCK_ROWS) * together
+}
+
+/// Mean and sum of squared distances from it, of each channel.
+struct Moments {
+    count: f64,
+    mean: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Moments {
+    fn new(channels: usize) -> Self {
+        Self { count: 0.0, mean: vec![0.0; channels], squares: vec![0.0; channels] }
+    }
+
+    fn add_block(&mut self, x: &[f32]) {
+        let channels = self.mean.len();
+        let count = (x.len() / channels) as f64;
+        let wide = rows::wide_len(channels);
+        scratch::with(3 * wide, |buffer: &mut [f32]| {
+            let (means, sums) = buffer.split_at_mut(wide);
+            let (sums, squares) = sums.split_at_mut(wide);
+            vectorize(
+                #[inline(always)]
+                || {
+                    sums.fill(0.0);
+                    for x in x.chunks(wide) {
+                        sums.iter_mut().zip(x).for_each(|(s, x)| *s += x);
+                    }
+                    rows::narrow(channels, sums);
+                },
+            );
+            for (mean, sum) in means.iter_mut().zip(&sums[..channels]) {
+                *mean = sum / count as f32;
+            }
+            rows::widen(channels, means);
+            vectorize(
+                #[inline(always)]
+                || {
+                    sums.fill(0.0);
+                    squares.fill(0.0);
+                    for x in x.chunks(wide) {
+                        for (((s, q), x), m) in sums.iter_mut().zip(&mut *squares).zip(x).zip(&*means) {
+                            let d = x - m;
+                            *s += d;
+                            *q += d * d;
+                        }
+                    }
+                    rows::narrow(channels, sums);
+                    rows::narrow(channels, squares);
+                },
+            );
+            // What rounding left of the first sum is in the second: the corrected two-pass algorithm.
+            let block = means[..channels].iter().zip(&*sums).zip(&*squares).map(|((&m, &s), &q)| {
+                let rest = f64::from(s) / count;
+                (f64::from(m) + rest, f64::from(q) - f64::from(s) * rest)
+            });
+            self.combine(count, block);
+        });
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.combine(other.count, other.mean.iter().copied().zip(other.squares.iter().copied()));
+    }
+
+    /// Takes in `count` further rows with the given means and sums of squared distances.
+    fn combine(&mut self, count: f64, other: impl Iterator<Item = (f64, f64)>) {
+        let total = self.count + count;
+        let share = count / total;
+        let weight = self.count * share;
+        for ((mean, squares), (m, s)) in self.mean.iter_mut().zip(&mut self.squares).zip(other) {
+            let d = m - *mean;
+            *mean += d * share;
+            *squares += s + d * d * weight;
+        }
+        self.count = total;
     }
 }
 
@@ -38,7 +151,9 @@ pub fn statistics_from_sums(
     for c in 0..channels {
         let m = sum[c] / rows as f64;
         mean[c] = m as f32;
-        variance[c] = (sum_of_squares[c] / rows as f64 - m * m).max(0.0) as f32;
+        // A small negative difference is rounding, but NaN has to stay NaN.
+        let v = sum_of_squares[c] / rows as f64 - m * m;
+        variance[c] = if v < 0.0 { 0.0 } else { v as f32 };
     }
 }
 
@@ -60,11 +175,11 @@ pub fn update_running(
     assert_eq!(variance.len(), channels, "batch_norm: length of variance");
     assert_eq!(running_mean.len(), channels, "batch_norm: length of running_mean");
     assert_eq!(running_variance.len(), channels, "batch_norm: length of running_variance");
-    let unbias = (rows as f64 / (rows as f64 - 1.0)) as f32;
-    for (running, &mean) in running_mean.iter_mut().zip(mean) {
-        *running = momentum * mean + (1.0 - momentum) * *running;
-    }
-    for (running, &variance) in running_variance.iter_mut().zip(variance) {
-        *running = momentum * (variance * unbias) + (1.0 - momentum) * *running;
-    }
+    let momentum = f64::from(momentum);
+    let blend = |running: &mut f32, batch: f64| {
+        *running = (momentum * batch + (1.0 - momentum) * f64::from(*running)) as f32;
+    };
+    let unbias = rows as f64 / (rows as f64 - 1.0);
+    running_mean.iter_mut().zip(mean).for_each(|(r, &m)| blend(r, f64::from(m)));
+    running_variance.iter_mut().zip(variance).for_each(|(r, &v)| blend(r, f64::from(v) * unbias));
 }

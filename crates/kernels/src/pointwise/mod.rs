@@ -17,5 +17,5 @@ pub use arithmetic::{
     sub,
 };
 pub(crate) use map::{map, map2, update, update2};
-pub(crate) use relu::gate;
+pub(crate) use relu::{gate, positive_part};
 pub use relu::{relu, relu_backward, relu_backward_in_place, relu_in_place};

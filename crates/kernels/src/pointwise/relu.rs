@@ -26,7 +26,7 @@ pub fn relu_backward_in_place(y: &[f32], dy: &mut [f32]) {
 }
 
 #[inline(always)]
-fn positive_part(x: f32) -> f32 {
+pub(crate) fn positive_part(x: f32) -> f32 {
     if 0.0 > x { 0.0 } else { x }
 }
 

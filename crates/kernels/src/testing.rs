@@ -1,0 +1,131 @@
+//! Shared by the tests of the kernels: inputs, comparison with double precision, and runs on every instruction set
+//! and number of threads.
+
+use std::cell::Cell;
+use std::fmt::Debug;
+use std::sync::OnceLock;
+
+use rayon::ThreadPool;
+
+use crate::simd::Isa;
+
+thread_local! {
+    static FORCED: Cell<Option<Isa>> = const { Cell::new(None) };
+}
+
+/// The instruction set that this thread has to use, in the pools of [`everywhere`].
+pub(crate) fn forced_isa() -> Option<Isa> {
+    FORCED.get()
+}
+
+/// One pool for each available instruction set and several numbers of threads.
+fn pools() -> &'static [(String, ThreadPool)] {
+    static POOLS: OnceLock<Vec<(String, ThreadPool)>> = OnceLock::new();
+    POOLS.get_or_init(|| {
+        let settings = Isa::available().flat_map(|isa| [1, 2, 3, 8].map(|threads| (isa, threads)));
+        settings
+            .map(|(isa, threads)| {
+                let builder = rayon::ThreadPoolBuilder::new()
+                    .num_threads(threads)
+                    .start_handler(move |_| FORCED.set(Some(isa)));
+                (format!("{isa}, {threads} threads"), builder.build().expect("a pool of threads"))
+            })
+            .collect()
+    })
+}
+
+/// What can be compared bit by bit.
+pub(crate) trait Bits {
+    /// The bits.
+    fn bits(&self) -> Vec<u64>;
+}
+
+impl Bits for Vec<f32> {
+    fn bits(&self) -> Vec<u64> {
+        self.iter().map(|x| u64::from(x.to_bits())).collect()
+    }
+}
+
+impl Bits for f32 {
+    fn bits(&self) -> Vec<u64> {
+        vec![u64::from(self.to_bits())]
+    }
+}
+
+impl Bits for f64 {
+    fn bits(&self) -> Vec<u64> {
+        vec![self.to_bits()]
+    }
+}
+
+impl Bits for bool {
+    fn bits(&self) -> Vec<u64> {
+        vec![u64::from(*self)]
+    }
+}
+
+impl Bits for Vec<u16> {
+    fn bits(&self) -> Vec<u64> {
+        self.iter().map(|&x| u64::from(x)).collect()
+    }
+}
+
+impl Bits for Vec<u32> {
+    fn bits(&self) -> Vec<u64> {
+        self.iter().map(|&x| u64::from(x)).collect()
+    }
+}
+
+impl<A: Bits, B: Bits> Bits for (A, B) {
+    fn bits(&self) -> Vec<u64> {
+        [self.0.bits(), self.1.bits()].concat()
+    }
+}
+
+impl<A: Bits, B: Bits, C: Bits> Bits for (A, B, C) {
+    fn bits(&self) -> Vec<u64> {
+        [self.0.bits(), self.1.bits(), self.2.bits()].concat()
+    }
+}
+
+/// Runs `f` on every instruction set with 1, 2, 3 and 8 threads, checks that all results have the same bits, and
+/// returns the result.
+#[track_caller]
+pub(crate) fn everywhere<T: Bits + Send>(f: impl Fn() -> T + Sync) -> T {
+    let mut results = pools().iter().map(|(name, pool)| (name, pool.install(&f)));
+    let (first_name, first) = results.next().expect("at least one pool");
+    for (name, result) in results {
+        assert!(first.bits() == result.bits(), "different bits with {first_name} and with {name}");
+    }
+    first
+}
+
+/// Reproducible numbers, roughly uniform in -2..2 (splitmix64).
+pub(crate) fn random(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(len as u64);
+    let next = |_| {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z >> 40) as f32 / (1u64 << 24) as f32) * 4.0 - 2.0
+    };
+    (0..len).map(next).collect()
+}
+
+/// Checks `|actual - expected| <= absolute + relative * |expected|` for each element; NaN equals NaN.
+#[track_caller]
+pub(crate) fn assert_close(
+    actual: &[f32],
+    expected: &[f64],
+    relative: f64,
+    absolute: f64,
+    context: impl Debug,
+) {
+    assert_eq!(actual.len(), expected.len(), "lengths: {context:?}");
+    for (i, (&a, &e)) in actual.iter().zip(expected).enumerate() {
+        let same = f64::from(a) == e || (a.is_nan() && e.is_nan());
+        let close = (f64::from(a) - e).abs() <= absolute + relative * e.abs();
+        assert!(same || close, "element {i}: {a} but expected {e}: {context:?}");
+    }
+}

@@ -1,0 +1,81 @@
+//! The linear map of a layer, as `torch.nn.functional.linear`.
+
+use super::matmul::{product_2d, rows};
+use super::optional::{given, one_a_channel, or_absent};
+use crate::array::Array;
+use crate::error::ShapeError;
+use crate::op::{Op, apply};
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+use cresset_kernels::gemm::Epilogue;
+use cresset_kernels::reduce;
+
+/// `y = x w^T + b` for x (..., in), w (out, in), b (out).
+#[derive(Debug)]
+struct Linear;
+
+impl Op<3> for Linear {
+    /// x and w.
+    type Saved = [Array; 2];
+
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn shape(&self, [x, w, b]: [&Shape; 3]) -> Result<Shape, ShapeError> {
+        let [out, inputs] = w[..] else {
+            return Err(ShapeError::new("linear", format!("the weight must be (out, in), found shape {w}")));
+        };
+        if x.last() != Some(&inputs) {
+            return Err(ShapeError::new(
+                "linear",
+                format!(
+                    "input of shape {x} does not fit a weight (out, in) of shape {w}: its last dimension must \
+                     be {inputs}{}",
+                    if x.rank() > 2 && x[1..].iter().product::<usize>() == inputs {
+                        "; call flatten(1) first"
+                    } else {
+                        ""
+                    }
+                ),
+            ));
+        }
+        one_a_channel("linear", "the bias", b, out, x)?;
+        Ok(x.with(x.rank() - 1, out))
+    }
+
+    fn forward(&self, [x, w, b]: [&Array; 3]) -> (Array, Self::Saved) {
+        let bias = given(b).map(Array::contiguous);
+        let epilogue = Epilogue { bias: bias.as_ref().map(Array::memory), ..Default::default() };
+        let y = product_2d(&rows(x), &w.permute(&[1, 0]), epilogue);
+        (y.reshape(x.shape().with(x.rank() - 1, w.shape()[0])), [x.clone(), w.clone()])
+    }
+
+    fn backward(&self, [x, w]: Self::Saved, grad: Array, needs: [bool; 3]) -> [Option<Array>; 3] {
+        let dy = rows(&grad).dense();
+        let dx = needs[0].then(|| product_2d(&dy, &w, Epilogue::default()).reshape(x.shape()));
+        let dw = needs[1].then(|| product_2d(&dy.permute(&[1, 0]), &rows(&x), Epilogue::default()));
+        let db = needs[2].then(|| {
+            let (m, n) = (dy.shape()[0], dy.shape()[1]);
+            let mut db = Array::empty([n]);
+            reduce::sum_columns(m, n, dy.contiguous().memory(), db.memory_mut());
+            db
+        });
+        [dx, dw, db]
+    }
+
+    fn macs(&self, [_, w, _]: [&Shape; 3], y: &Shape) -> u64 {
+        (y.numel() * w[1]) as u64
+    }
+}
+
+impl Tensor {
+    /// `x w^T + b`: x (..., in), weight (out, in), bias (out), result (..., out).
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+        apply(Linear, [self, weight, &or_absent(bias)])
+    }
+}

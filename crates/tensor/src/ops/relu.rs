@@ -1,0 +1,51 @@
+//! Rectified linear unit, as `torch.relu`.
+
+use crate::array::Array;
+use crate::error::ShapeError;
+use crate::op::{Op, apply};
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+use cresset_kernels::pointwise;
+
+/// `y = max(x, 0)`. Saves its output, which the next layer holds anyway.
+#[derive(Debug)]
+struct Relu;
+
+impl Op<1> for Relu {
+    type Saved = Array;
+
+    fn name(&self) -> &'static str {
+        "relu"
+    }
+
+    fn shape(&self, [x]: [&Shape; 1]) -> Result<Shape, ShapeError> {
+        Ok(x.clone())
+    }
+
+    fn forward(&self, [x]: [&Array; 1]) -> (Array, Array) {
+        let x = x.dense();
+        let mut y = Array::empty_like(&x);
+        pointwise::relu(x.memory(), y.memory_mut());
+        (y.clone(), y)
+    }
+
+    fn backward(&self, y: Array, grad: Array, _: [bool; 1]) -> [Option<Array>; 1] {
+        let mut dy = grad.in_layout_of(&y);
+        drop(grad);
+        if dy.is_unique() {
+            pointwise::relu_backward_in_place(y.memory(), dy.memory_mut());
+            return [Some(dy)];
+        }
+        let mut dx = Array::empty_like(&y);
+        pointwise::relu_backward(y.memory(), dy.memory(), dx.memory_mut());
+        [Some(dx)]
+    }
+}
+
+impl Tensor {
+    /// `max(x, 0)`; NaN stays NaN, and the gradient at 0 is 0.
+    #[track_caller]
+    pub fn relu(&self) -> Tensor {
+        apply(Relu, [self])
+    }
+}

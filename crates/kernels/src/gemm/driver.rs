@@ -1,6 +1,6 @@
 //! The loops around the micro-kernel, and who runs them.
 
-use super::blocking::{self, BLOCK_ROWS};
+use super::blocking::{self, BLOCK_ROWS, Chunk};
 use super::epilogue::Epilogue;
 use super::micro_kernel::{Destination, Operands, tile};
 use super::pack::{self, Columns};
@@ -94,8 +94,35 @@ impl Plan<'_> {
             for task in tasks {
                 let (block, group) = (task / self.column_groups, task % self.column_groups);
                 let rows = block * BLOCK_ROWS..rows.min((block + 1) * BLOCK_ROWS);
-                dispatch(BlockTask { plan: self, block, rows, group, c, statistics });
+                self.block(block, rows, group, c, statistics);
             }
+        });
+    }
+
+    /// Fills the tables of a block of rows, then computes its part of C.
+    fn block(
+        &self,
+        block: usize,
+        rows: Range<usize>,
+        group: usize,
+        c: &DisjointMut<f32>,
+        statistics: Option<&BlockStatistics>,
+    ) {
+        let product = self.product;
+        let count = rows.len();
+        let stride = count.next_multiple_of(TABLE_GRANULE);
+        scratch::with((product.a.taps.len() + 1) * stride, |memory: &mut [usize]| {
+            let (offsets, table) = memory.split_at_mut(stride);
+            // SAFETY: pointers have the size and alignment of usize, and are written before they are read.
+            let table = unsafe {
+                std::slice::from_raw_parts_mut(table.as_mut_ptr().cast::<*const f32>(), table.len())
+            };
+            product.a.locate(&product.grid, rows.clone(), table, stride);
+            product.grid.visit(rows, |i, image, row, column| {
+                offsets[i] = product.place.offset(image, row, column);
+            });
+            let offsets = &offsets[..count];
+            dispatch(BlockTask { plan: self, block, group, table, stride, offsets, c, statistics });
         });
     }
 }
@@ -104,8 +131,12 @@ impl Plan<'_> {
 struct BlockTask<'a> {
     plan: &'a Plan<'a>,
     block: usize,
-    rows: Range<usize>,
     group: usize,
+    /// Pointers to the segments of the rows, `stride` a segment.
+    table: &'a [*const f32],
+    stride: usize,
+    /// Where each row of C starts.
+    offsets: &'a [usize],
     c: &'a DisjointMut<'a, f32>,
     statistics: Option<&'a BlockStatistics<'a>>,
 }
@@ -116,28 +147,6 @@ impl Kernel for BlockTask<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let product = self.plan.product;
-        let taps = product.a.taps.len();
-        let stride = self.rows.len().next_multiple_of(TABLE_GRANULE);
-        scratch::with((taps + 1) * stride, |memory: &mut [usize]| {
-            let (offsets, table) = memory.split_at_mut(stride);
-            // SAFETY: pointers have the size and alignment of usize, and are written before they are read.
-            let table = unsafe {
-                std::slice::from_raw_parts_mut(table.as_mut_ptr().cast::<*const f32>(), table.len())
-            };
-            product.a.locate(&product.grid, self.rows.clone(), table, stride);
-            product.grid.visit(self.rows.clone(), |i, image, row, column| {
-                offsets[i] = product.place.offset(image, row, column);
-            });
-            // SAFETY: the caller guarantees the instruction set; the tables were just filled.
-            unsafe { self.columns::<S>(table, stride, offsets) };
-        });
-    }
-}
-
-impl BlockTask<'_> {
-    #[inline(always)]
-    unsafe fn columns<S: Simd>(&self, table: &[*const f32], stride: usize, offsets: &[usize]) {
-        let product = self.plan.product;
         let width = blocking::panel_width::<S>();
         let panels = product.columns.div_ceil(width);
         let per_group = panels.div_ceil(self.plan.column_groups);
@@ -145,69 +154,71 @@ impl BlockTask<'_> {
         if panels.is_empty() {
             return;
         }
-        let row_len = pack::packed_width(product.columns, S::LANES);
-        let depth = product.a.taps.len() * product.a.len;
-        assert!(product.packed.len() >= row_len * depth);
-        let (bias, add) = (pointer(self.plan.bias), pointer(self.plan.add));
-        let mut first_row = 0;
-        let chunks = blocking::chunks(product.a.taps.len(), product.a.len, blocking::depth::<S>());
-        let mut run = |chunk: blocking::Chunk, last: bool| {
-            for panel in panels.clone() {
-                let column = panel * width;
-                let vectors = width.min(row_len - column) / S::LANES;
-                let start = first_row * row_len + column * chunk.rows();
-                let operands = Operands {
-                    rows: table[chunk.segment * stride..].as_ptr(),
-                    table_stride: stride,
-                    segments: chunk.segments,
-                    segment_len: chunk.len,
-                    segment_offset: chunk.offset,
-                    panel: product.packed[start..].as_ptr(),
-                };
-                let destination = Destination {
-                    c: self.c.as_mut_ptr().wrapping_add(column),
-                    row_offsets: offsets.as_ptr(),
-                    rows: self.rows.len(),
-                    columns: (product.columns - column).min(width),
-                    accumulate: product.accumulate || first_row > 0,
-                    bias: if last { at(bias, column) } else { std::ptr::null() },
-                    add: if last { at(add, column) } else { std::ptr::null() },
-                    relu: last && self.plan.relu,
-                };
-                // SAFETY: the product was checked; `locate` filled whole tiles of pointers.
-                unsafe { panel_of_tiles::<S>(vectors, operands, destination) };
+        let (taps, len) = (product.a.taps.len(), product.a.len);
+        assert!(product.packed.len() >= pack::packed_width(product.columns, S::LANES) * taps * len);
+        // SAFETY: the product was checked; the tables hold whole tiles of pointers.
+        unsafe {
+            if taps * len == 0 {
+                let nothing = Chunk { segment: 0, segments: 0, offset: 0, len: 0 };
+                self.chunk::<S>(&nothing, 0, true, panels.clone());
             }
-            first_row += chunk.rows();
-        };
-        if depth == 0 {
-            run(blocking::Chunk { segment: 0, segments: 0, offset: 0, len: 0 }, true);
-        }
-        let mut rest = chunks;
-        while let Some(chunk) = rest.next() {
-            let last = rest.clone().next().is_none();
-            run(chunk, last);
-        }
-        if let Some(statistics) = self.statistics {
-            let columns = panels.start * width..product.columns.min(panels.end * width);
-            // SAFETY: this task wrote these rows and columns, and no other task does.
-            unsafe {
-                statistics.of_block::<S>(
-                    self.block,
-                    self.c.as_mut_ptr(),
-                    &offsets[..self.rows.len()],
-                    columns,
-                );
+            let mut first_row = 0;
+            for chunk in blocking::chunks(taps, len, blocking::depth::<S>()) {
+                let last = first_row + chunk.rows() == taps * len;
+                self.chunk::<S>(&chunk, first_row, last, panels.clone());
+                first_row += chunk.rows();
+            }
+            if let Some(statistics) = self.statistics {
+                let columns = panels.start * width..product.columns.min(panels.end * width);
+                // This task wrote these rows and columns, and no other task does.
+                statistics.of_block::<S>(self.block, self.c.as_mut_ptr(), self.offsets, columns);
             }
         }
     }
 }
 
-fn pointer(slice: Option<&[f32]>) -> *const f32 {
-    slice.map_or(std::ptr::null(), <[f32]>::as_ptr)
+impl BlockTask<'_> {
+    /// Multiplies one chunk, which starts at row `first_row` of B, and adds it to C.
+    ///
+    /// # Safety
+    /// The processor has the instruction set; the product is valid.
+    #[inline(always)]
+    unsafe fn chunk<S: Simd>(&self, chunk: &Chunk, first_row: usize, last: bool, panels: Range<usize>) {
+        let product = self.plan.product;
+        let width = blocking::panel_width::<S>();
+        let row_len = pack::packed_width(product.columns, S::LANES);
+        let (bias, add) = if last { (self.plan.bias, self.plan.add) } else { (None, None) };
+        for panel in panels {
+            let column = panel * width;
+            let vectors = width.min(row_len - column) / S::LANES;
+            let start = first_row * row_len + column * chunk.rows();
+            let operands = Operands {
+                rows: self.table[chunk.segment * self.stride..].as_ptr(),
+                table_stride: self.stride,
+                segments: chunk.segments,
+                segment_len: chunk.len,
+                segment_offset: chunk.offset,
+                panel: product.packed[start..].as_ptr(),
+            };
+            let destination = Destination {
+                c: self.c.as_mut_ptr().wrapping_add(column),
+                row_offsets: self.offsets.as_ptr(),
+                rows: self.offsets.len(),
+                columns: (product.columns - column).min(width),
+                accumulate: product.accumulate || first_row > 0,
+                bias: at(bias, column),
+                add: at(add, column),
+                relu: last && self.plan.relu,
+            };
+            // SAFETY: the caller's guarantees.
+            unsafe { panel_of_tiles::<S>(vectors, operands, destination) };
+        }
+    }
 }
 
-fn at(start: *const f32, offset: usize) -> *const f32 {
-    if start.is_null() { start } else { start.wrapping_add(offset) }
+/// The address of element `offset`, or null.
+fn at(slice: Option<&[f32]>, offset: usize) -> *const f32 {
+    slice.map_or(std::ptr::null(), |slice| slice.as_ptr().wrapping_add(offset))
 }
 
 /// All tiles of a block of rows over one panel of `vectors` vectors.

@@ -49,14 +49,13 @@ impl<'a> BlockStatistics<'a> {
             let n = S::LANES.min(columns.len() - j);
             // SAFETY: n columns from j on exist in each row.
             unsafe {
-                let at = |offset: usize| {
-                    let p = c.add(offset + columns.start + j);
-                    if n == S::LANES { S::load(p) } else { S::load_partial(p, n) }
-                };
-                let shift = at(offsets[0]);
+                let column = c.add(columns.start + j);
+                let shift = S::load_partial(column.add(offsets[0]), n);
                 let (mut sum, mut squares) = (S::zero(), S::zero());
                 for &offset in offsets {
-                    let d = S::sub(at(offset), shift);
+                    let p = column.add(offset);
+                    let v = if n == S::LANES { S::load(p) } else { S::load_partial(p, n) };
+                    let d = S::sub(v, shift);
                     sum = S::add(sum, d);
                     squares = S::fma(d, d, squares);
                 }

@@ -5,7 +5,6 @@
 
 mod geometry;
 mod implicit_gemm;
-mod naive;
 pub mod oracle;
 #[cfg(test)]
 mod tests;
@@ -40,7 +39,7 @@ pub fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32])
 #[track_caller]
 pub fn weight_gradient(g: &Conv2dGeometry, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     g.check("conv2d::weight_gradient", x.len(), dw.len(), dy.len());
-    naive::weight_gradient(g, x, dy, dw);
+    implicit_gemm::weight_gradient(g, x, dy, dw);
 }
 
 /// The gradient of the bias: the sum of `dy` over images and pixels.

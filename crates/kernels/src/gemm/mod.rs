@@ -5,6 +5,7 @@
 //! * [`rows`]: the rows of A and C, of a matrix or of image patches that are never copied
 //! * [`micro_kernel`]: one tile in registers
 //! * [`driver`]: the loops around it and the threads
+//! * [`points`], [`outer_kernel`]: the other product, of which both operands lie point by point
 //! * [`epilogue`], [`statistics`]: what happens to a result while it is in cache
 //!
 //! Each element of C is a sum in an order that depends on the sizes and the instruction set only.
@@ -13,7 +14,9 @@ mod blocking;
 pub(crate) mod driver;
 mod epilogue;
 mod micro_kernel;
+mod outer_kernel;
 pub(crate) mod pack;
+pub(crate) mod points;
 pub(crate) mod rows;
 mod statistics;
 #[cfg(test)]

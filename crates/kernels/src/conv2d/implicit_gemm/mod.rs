@@ -6,6 +6,8 @@
 
 mod forward;
 mod input_gradient;
+mod weight_gradient;
 
 pub(super) use forward::forward;
 pub(super) use input_gradient::input_gradient;
+pub(super) use weight_gradient::weight_gradient;

@@ -3,12 +3,13 @@
 use proc_macro::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Error, Field, Fields, Result, parse_macro_input};
+use syn::{Data, DeriveInput, Error, Expr, Field, Fields, Result, parse_macro_input};
 
 /// Makes a struct a module: every field takes part, in field order and under its own name.
 ///
 /// Fields may be modules, parameters, buffers, `Option`, `Vec` or arrays of them, and plain settings. Mark a field
-/// of any other type `#[module(skip)]`.
+/// of any other type `#[module(skip)]`. `kind()` is the struct's name; `#[module(kind = "...")]` on the struct gives
+/// another.
 #[proc_macro_derive(Module, attributes(module))]
 pub fn derive_module(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -55,8 +56,14 @@ fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
     }
 
     let ident = &input.ident;
-    let kind = ident.to_string();
-    let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
+    let kind = kind(input)?;
+    let mut generics = input.generics.clone();
+    for parameter in generics.type_params_mut() {
+        parameter.bounds.push(syn::parse_quote!(#nn::Field));
+        parameter.bounds.push(syn::parse_quote!(::core::marker::Send));
+        parameter.bounds.push(syn::parse_quote!(::core::marker::Sync));
+    }
+    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
     Ok(quote! {
         #[automatically_derived]
         impl #impl_generics #nn::Module for #ident #ty_generics #where_clause {
@@ -74,6 +81,7 @@ fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
         }
 
         #[automatically_derived]
+        #[diagnostic::do_not_recommend]
         impl #impl_generics #nn::Field for #ident #ty_generics #where_clause {
             fn visit_field(&self, name: &str, visitor: &mut dyn #nn::Visitor) {
                 visitor.module(name, self);
@@ -93,6 +101,24 @@ fn nn_path() -> proc_macro2::TokenStream {
     }
 }
 
+/// The expression after `#[module(kind = ...)]`, or the struct's name.
+fn kind(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
+    let name = input.ident.to_string();
+    let mut kind = quote!(#name);
+    for attribute in input.attrs.iter().filter(|a| a.path().is_ident("module")) {
+        attribute.parse_nested_meta(|meta| {
+            if meta.path.is_ident("kind") {
+                let value: Expr = meta.value()?.parse()?;
+                kind = quote!(#value);
+                Ok(())
+            } else {
+                Err(meta.error("unknown option: the only one of a struct is `kind = \"...\"`"))
+            }
+        })?;
+    }
+    Ok(kind)
+}
+
 /// Whether the field is marked `#[module(skip)]`; any other content of the attribute is an error.
 fn is_skipped(field: &Field) -> Result<bool> {
     let mut skip = false;
@@ -102,7 +128,7 @@ fn is_skipped(field: &Field) -> Result<bool> {
                 skip = true;
                 Ok(())
             } else {
-                Err(meta.error("unknown option: the only one is `skip`"))
+                Err(meta.error("unknown option: the only one of a field is `skip`"))
             }
         })?;
     }

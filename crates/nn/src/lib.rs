@@ -2,11 +2,14 @@
 
 extern crate self as cresset_nn;
 
+pub mod init;
+pub mod layers;
 mod module;
 pub mod optim;
 mod param;
 pub mod schedule;
 
 pub use cresset_derive::Module;
+pub use layers::*;
 pub use module::{Field, Forward, Layer, Mode, Module, ModuleExt, Visitor, VisitorMut};
 pub use param::{Buffer, Param};

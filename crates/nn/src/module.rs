@@ -1,7 +1,7 @@
 //! `Module`: a tree of parameters, buffers and submodules, and what can be done with any such tree.
 
 use crate::param::{Buffer, Param};
-use cresset_tensor::scope::LayerName;
+use cresset_tensor::scope::{LayerName, NoteCaller};
 use cresset_tensor::{Device, Tensor};
 
 /// A part of a model: it owns parameters, buffers and other modules. Derive it:
@@ -71,6 +71,7 @@ impl Clone for Box<dyn Layer> {
 
 impl<T: Forward + ?Sized> Forward for Box<T> {
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _caller = NoteCaller::new();
         (**self).forward(x)
     }
 }
@@ -230,16 +231,38 @@ macro_rules! plain_settings {
 plain_settings!(bool, u32, u64, usize, i32, i64, isize, f32, f64, String, &'static str);
 
 /// Calls back with full paths, and lets modules and parameters know theirs.
+///
+/// In PyTorch's order: of each module first its own parameters, then its own buffers, then its submodules, each in
+/// field order.
 struct Walk<'a> {
     prefix: String,
+    pass: Pass,
     on_module: &'a mut dyn FnMut(&str, &dyn Module),
     on_param: &'a mut dyn FnMut(&str, &Param),
     on_buffer: &'a mut dyn FnMut(&str, &Buffer),
 }
 
+/// Which fields of a module are being looked at.
+#[derive(Clone, Copy, PartialEq)]
+enum Pass {
+    Params,
+    Buffers,
+    Modules,
+}
+
 impl Walk<'_> {
-    /// Runs `f` with `name` appended to the path.
-    fn within(&mut self, name: &str, f: impl FnOnce(&mut Self)) {
+    fn enter<M: Module + ?Sized>(&mut self, module: &M) {
+        for pass in [Pass::Params, Pass::Buffers, Pass::Modules] {
+            self.pass = pass;
+            module.visit(self);
+        }
+    }
+
+    /// Runs `f` with `name` appended to the path, if it is the turn of such fields.
+    fn within(&mut self, pass: Pass, name: &str, f: impl FnOnce(&mut Self)) {
+        if self.pass != pass {
+            return;
+        }
         let len = self.prefix.len();
         if len > 0 {
             self.prefix.push('.');
@@ -247,25 +270,26 @@ impl Walk<'_> {
         self.prefix.push_str(name);
         f(self);
         self.prefix.truncate(len);
+        self.pass = pass;
     }
 }
 
 impl Visitor for Walk<'_> {
     fn param(&mut self, name: &str, param: &Param) {
-        self.within(name, |walk| {
+        self.within(Pass::Params, name, |walk| {
             param.leaf().set_name(&walk.prefix);
             (walk.on_param)(&walk.prefix, param);
         });
     }
 
     fn buffer(&mut self, name: &str, buffer: &Buffer) {
-        self.within(name, |walk| (walk.on_buffer)(&walk.prefix, buffer));
+        self.within(Pass::Buffers, name, |walk| (walk.on_buffer)(&walk.prefix, buffer));
     }
 
     fn module(&mut self, name: &str, module: &dyn Module) {
-        self.within(name, |walk| {
+        self.within(Pass::Modules, name, |walk| {
             (walk.on_module)(&walk.prefix, module);
-            module.visit(walk);
+            walk.enter(module);
         });
     }
 
@@ -379,7 +403,8 @@ pub trait ModuleExt: Module {
         on_param: &mut dyn FnMut(&str, &Param),
         on_buffer: &mut dyn FnMut(&str, &Buffer),
     ) {
-        self.visit(&mut Walk { prefix: String::new(), on_module, on_param, on_buffer });
+        let mut walk = Walk { prefix: String::new(), pass: Pass::Params, on_module, on_param, on_buffer };
+        walk.enter(self);
     }
 
     /// Shows every submodule and training flag with the module's full path, for change.

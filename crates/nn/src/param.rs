@@ -152,7 +152,12 @@ impl Buffer {
 
     /// Replaces the value.
     pub fn set(&self, value: Array) {
-        *self.0.write().unwrap_or_else(|e| e.into_inner()) = value;
+        self.update(|place| *place = value);
+    }
+
+    /// Changes the value in place. Copies first if another array shares its memory.
+    pub fn update<R>(&self, f: impl FnOnce(&mut Array) -> R) -> R {
+        f(&mut self.0.write().unwrap_or_else(|e| e.into_inner()))
     }
 }
 

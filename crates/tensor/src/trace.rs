@@ -119,44 +119,59 @@ pub(crate) fn record(op: &'static str, shape: Result<Shape, ShapeError>, macs: u
     })
 }
 
-/// Runs a layer's forward under its name, so that messages, summaries and profiles can tell it.
+/// Begins a layer's forward pass under its name, so that messages, summaries and profiles can tell it; end it with
+/// [`leave`](Entered::leave).
 ///
-/// `params` counts the layer's own learnable numbers; it is only called in a dry run.
-#[track_caller]
-pub fn layer(
-    name: &LayerName,
-    kind: &'static str,
-    x: &Tensor,
-    params: impl FnOnce() -> usize,
-    forward: impl FnOnce(&Tensor) -> Tensor,
-) -> Tensor {
-    let _scope = scope::Enter::new(name);
-    if !is_active() {
-        return forward(x);
-    }
+/// ```
+/// # use cresset_tensor::{Tensor, scope::LayerName, trace};
+/// # let (name, x) = (LayerName::default(), Tensor::zeros([2]));
+/// let layer = trace::enter(&name, "ReLU", &x);
+/// let y = layer.leave(x.relu(), || 0);
+/// ```
+///
+/// Not a closure around the computation: what panics inside a closure cannot point at the line of the caller.
+pub fn enter<'a>(name: &'a LayerName, kind: &'static str, x: &Tensor) -> Entered<'a> {
+    let scope = scope::Enter::new(name);
     // A layer inside a layer (a fused call) belongs to the outer one.
-    let outermost = TRACE.with_borrow_mut(|t| {
-        let trace = t.as_mut().expect("active");
-        let outermost = trace.open.is_none();
-        trace.open.get_or_insert(0);
-        outermost
+    let outermost = TRACE.with_borrow_mut(|trace| match trace {
+        Some(trace) if trace.open.is_none() => {
+            trace.open = Some(0);
+            true
+        }
+        _ => false,
     });
-    let y = forward(x);
-    if outermost {
-        TRACE.with_borrow_mut(|t| {
-            let trace = t.as_mut().expect("active");
+    Entered { name, kind, input: outermost.then(|| x.shape().clone()), _scope: scope }
+}
+
+/// A layer's forward pass that has begun.
+#[must_use = "end it with leave()"]
+pub struct Entered<'a> {
+    name: &'a LayerName,
+    kind: &'static str,
+    /// Where a record is to be made: in a dry run, for the outermost layer.
+    input: Option<Shape>,
+    _scope: scope::Enter,
+}
+
+impl Entered<'_> {
+    /// Ends the pass and gives back its output. `params` counts the layer's own learnable numbers; it is only called
+    /// in a dry run.
+    pub fn leave(self, y: Tensor, params: impl FnOnce() -> usize) -> Tensor {
+        let Some(input) = self.input else { return y };
+        TRACE.with_borrow_mut(|trace| {
+            let Some(trace) = trace else { return };
             let macs = trace.open.take().unwrap_or(0);
             if trace.error.is_none() {
                 trace.layers.push(LayerRecord {
-                    name: name.get().as_deref().unwrap_or(kind).to_owned(),
-                    kind,
-                    input: x.shape().clone(),
+                    name: self.name.get().as_deref().unwrap_or(self.kind).to_owned(),
+                    kind: self.kind,
+                    input,
                     output: y.shape().clone(),
                     params: params(),
                     macs,
                 });
             }
         });
+        y
     }
-    y
 }

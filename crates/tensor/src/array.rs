@@ -32,7 +32,7 @@ impl DType {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Data {
     F32(Arc<Floats>),
     I64(Arc<Vec<i64>>),
@@ -42,7 +42,7 @@ enum Data {
 }
 
 /// Numbers with a shape: the data of a [`Tensor`](crate::Tensor), without gradients.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Array {
     data: Data,
     shape: Shape,
@@ -412,8 +412,6 @@ impl Array {
 }
 
 /// # Views
-///
-/// These share the buffer. Arguments are checked by the ops that call them.
 impl Array {
     /// The same buffer seen through other sizes, strides and start.
     pub(crate) fn view(&self, shape: Shape, strides: Dims, offset: usize) -> Array {
@@ -421,38 +419,18 @@ impl Array {
         Array { data: self.data.clone(), shape, strides, offset }
     }
 
-    /// The same elements in row-major order under another shape; copies only if the strides do not allow a view.
-    #[track_caller]
-    pub fn reshape(&self, shape: impl Into<Shape>) -> Array {
-        let shape = shape.into();
-        assert!(shape.numel() == self.numel(), "reshape: {} does not fit {shape}", self.shape);
-        let base = self.contiguous();
-        let strides = shape.contiguous_strides();
-        base.view(shape, strides, base.offset)
-    }
-
-    /// Dimensions in another order: dimension `i` of the result is dimension `dims[i]` of this.
-    pub fn permute(&self, dims: &[usize]) -> Array {
-        let shape = dims.iter().map(|&d| self.shape[d]).collect();
-        let strides = dims.iter().map(|&d| self.strides[d]).collect();
-        self.view(shape, strides, self.offset)
-    }
-
-    /// `len` indices of dimension `dim`, from `start`.
-    pub fn narrow(&self, dim: usize, start: usize, len: usize) -> Array {
-        self.view(self.shape.with(dim, len), self.strides.clone(), self.offset + start * self.strides[dim])
-    }
-
-    /// Repeats dimensions of size 1 (and adds leading ones) up to `shape`, without copying.
-    pub fn expand(&self, shape: impl Into<Shape>) -> Array {
-        let shape = shape.into();
-        let lead = shape.rank() - self.rank();
-        let strides = (0..shape.rank())
-            .map(|d| match d.checked_sub(lead) {
-                Some(s) if self.shape[s] == shape[d] && shape[d] != 1 => self.strides[s],
-                _ => 0,
-            })
-            .collect();
-        self.view(shape, strides, self.offset)
+    /// A row-major array of this dtype with, for each of its elements, the offset in this array's buffer.
+    pub(crate) fn pick(&self, shape: Shape, offsets: impl ExactSizeIterator<Item = usize>) -> Array {
+        debug_assert_eq!(shape.numel(), offsets.len());
+        match &self.data {
+            Data::F32(buffer) => {
+                let mut out = Array::empty(shape);
+                out.memory_mut().iter_mut().zip(offsets).for_each(|(out, o)| *out = buffer[o]);
+                out
+            }
+            Data::I64(buffer) => Array::from_i64(offsets.map(|o| buffer[o]).collect(), shape),
+            Data::Bool(buffer) => Array::from_bools(offsets.map(|o| buffer[o]).collect(), shape),
+            Data::Meta(dtype) => Array::meta(shape, *dtype),
+        }
     }
 }

@@ -15,25 +15,33 @@
 
 mod array;
 mod device;
+mod dims;
+mod display;
 mod error;
 mod graph;
 mod leaf;
 pub mod op;
+mod operand;
 pub mod ops;
 mod pool;
 pub mod random;
 pub mod scope;
 mod shape;
+mod slice_range;
 mod strided;
 mod tensor;
 pub mod trace;
+mod view;
 
 pub use array::{Array, DType};
 pub use device::Device;
+pub use dims::IntList;
 pub use error::ShapeError;
 pub use graph::{NoGrad, is_grad_enabled, no_grad};
 pub use leaf::Leaf;
+pub use operand::Operand;
 pub use pool::release_idle_memory;
 pub use random::Generator;
 pub use shape::Shape;
+pub use slice_range::SliceRange;
 pub use tensor::Tensor;

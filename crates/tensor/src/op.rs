@@ -3,6 +3,7 @@
 use crate::array::{Array, DType};
 use crate::error::ShapeError;
 use crate::graph::{self, Step};
+use crate::scope;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use crate::trace;
@@ -32,7 +33,8 @@ use std::fmt::Debug;
 /// assert_eq!(x.grad().unwrap().to_vec(), [3.0, 3.0]);
 /// ```
 pub trait Op<const N: usize>: Debug + Send + Sync + 'static {
-    /// Whether the output is the input seen through another shape (so it stays, for example, a softmax).
+    /// Whether the output only shows elements of the input in other places: so it stays, for example, a softmax,
+    /// and works for every dtype.
     const VIEW: bool = false;
     /// All that backward needs, typed and visible.
     type Saved: Send + 'static;
@@ -83,14 +85,19 @@ pub fn apply_and_look<O: Op<N>, const N: usize, R>(
     if trace::is_active() {
         let macs = shape.as_ref().map_or(0, |out| op.macs(shapes, out));
         let fallback = shapes.first().map_or_else(Shape::default, |s| (*s).clone());
-        let output = Array::meta(trace::record(op.name(), shape, macs, fallback), DType::F32);
+        let dtype = if O::VIEW { inputs[0].dtype() } else { DType::F32 };
+        let output = Array::meta(trace::record(op.name(), shape, macs, fallback), dtype);
         return (Tensor::constant(output), None);
     }
-    let shape = shape.unwrap_or_else(|e| panic!("{e}"));
+    // No closures around what panics: the caller's location does not reach into them.
+    let shape = match shape {
+        Ok(shape) => shape,
+        Err(e) => scope::misfit(e),
+    };
     for t in inputs {
         let dtype = t.dtype();
         assert!(
-            dtype == DType::F32,
+            dtype == DType::F32 || O::VIEW,
             "{}: expected float32, found {}; convert with to_dtype(DType::F32)",
             op.name(),
             dtype.name()
@@ -102,6 +109,25 @@ pub fn apply_and_look<O: Op<N>, const N: usize, R>(
     let seen = look(&saved);
     let output = graph::record(op.name(), array, &inputs, || Recorded { op, saved }).marked(marker);
     (output, Some(seen))
+}
+
+/// Runs a function that is not an [`Op`] (it has any number of inputs, or no gradient) if its shapes fit; in a dry
+/// run, gives its output of type `dtype` without numbers. `input` is the shape of its first input.
+#[track_caller]
+pub(crate) fn run(
+    name: &'static str,
+    input: &Shape,
+    shape: Result<Shape, ShapeError>,
+    dtype: DType,
+    compute: impl FnOnce(Shape) -> Tensor,
+) -> Tensor {
+    if trace::is_active() {
+        return Tensor::constant(Array::meta(trace::record(name, shape, 0, input.clone()), dtype));
+    }
+    match shape {
+        Ok(shape) => compute(shape),
+        Err(e) => scope::misfit(e),
+    }
 }
 
 struct Recorded<O: Op<N>, const N: usize> {

@@ -81,16 +81,9 @@ pub fn release_idle_memory() {
 }
 
 /// A fixed-length run of floats. Comes from the pool and returns to it, unless it wraps a caller's `Vec`.
-#[derive(Debug)]
 pub(crate) enum Floats {
     Pooled { lines: Vec<Line>, len: usize },
     Owned(Vec<f32>),
-}
-
-impl std::fmt::Debug for Line {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
 }
 
 impl Floats {

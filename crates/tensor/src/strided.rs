@@ -147,6 +147,25 @@ pub(crate) fn zip_into(a: &Array, b: &Array, out: &mut Array, f: impl Fn(f32, f3
     });
 }
 
+/// `a[i]` where `mask[i]` is not zero, else `b[i]`; all three broadcast to `shape`.
+#[track_caller]
+pub(crate) fn choose(mask: &Array, a: &Array, b: &Array, shape: &Shape) -> Array {
+    let mut out = output_for(shape, &[a, b]);
+    if out.numel() == 0 {
+        return out;
+    }
+    let inputs = [mask, a, b].map(|x| x.expand(shape));
+    let nest = Nest::new(&out, inputs.each_ref());
+    let data = inputs.each_ref().map(|x| &x.buffer()[x.offset()..]);
+    nest.run(out.memory_mut(), |row, offsets, strides| {
+        for (i, out) in row.iter_mut().enumerate() {
+            let at = |n: usize| data[n][offsets[n] + i * strides[n]];
+            *out = if at(0) != 0.0 { at(1) } else { at(2) };
+        }
+    });
+    out
+}
+
 /// A dense output for elementwise work on `inputs` that broadcast to `shape`: in the memory order of the first
 /// input that already has that shape, so that channels-last activations stay channels-last.
 pub(crate) fn output_for(shape: &Shape, inputs: &[&Array]) -> Array {

@@ -1,11 +1,14 @@
 //! Arithmetic of two tensors, with broadcasting: add, sub, mul, div.
 
+use super::number::WithNumber;
 use crate::array::Array;
 use crate::error::ShapeError;
 use crate::op::{Op, apply};
+use crate::operand::Operand;
 use crate::shape::Shape;
 use crate::strided;
 use crate::tensor::Tensor;
+use cresset_kernels::pointwise;
 
 /// The shape of broadcasting arithmetic, or why there is none.
 pub(crate) fn broadcast(op: &'static str, a: &Shape, b: &Shape) -> Result<Shape, ShapeError> {
@@ -30,6 +33,22 @@ pub(crate) fn unbroadcast(grad: Array, shape: &Shape) -> Array {
     grad.sum_dims(&dims, true).reshape(shape.clone())
 }
 
+/// `f` of two arrays that broadcast; by a kernel where both lie in memory alike.
+pub(crate) fn elementwise(
+    a: &Array,
+    b: &Array,
+    kernel: fn(&[f32], &[f32], &mut [f32]),
+    f: impl Fn(f32, f32) -> f32 + Sync,
+) -> Array {
+    if a.same_layout(b) {
+        let mut out = Array::empty_like(a);
+        kernel(a.memory(), b.memory(), out.memory_mut());
+        return out;
+    }
+    let shape = a.shape().broadcast(b.shape()).expect("checked by shape()");
+    strided::zip(a, b, &shape, f)
+}
+
 #[derive(Debug)]
 struct Add;
 
@@ -46,12 +65,36 @@ impl Op<2> for Add {
 
     fn forward(&self, [a, b]: [&Array; 2]) -> (Array, Self::Saved) {
         let shapes = [a.shape().clone(), b.shape().clone()];
-        let out = a.shape().broadcast(b.shape()).expect("checked by shape()");
-        (strided::zip(a, b, &out, |a, b| a + b), shapes)
+        (elementwise(a, b, pointwise::add, |a, b| a + b), shapes)
     }
 
     fn backward(&self, [a, b]: Self::Saved, grad: Array, needs: [bool; 2]) -> [Option<Array>; 2] {
         let by_b = needs[1].then(|| unbroadcast(grad.clone(), &b));
+        [needs[0].then(|| unbroadcast(grad, &a)), by_b]
+    }
+}
+
+#[derive(Debug)]
+struct Sub;
+
+impl Op<2> for Sub {
+    type Saved = [Shape; 2];
+
+    fn name(&self) -> &'static str {
+        "sub"
+    }
+
+    fn shape(&self, [a, b]: [&Shape; 2]) -> Result<Shape, ShapeError> {
+        broadcast(self.name(), a, b)
+    }
+
+    fn forward(&self, [a, b]: [&Array; 2]) -> (Array, Self::Saved) {
+        let shapes = [a.shape().clone(), b.shape().clone()];
+        (elementwise(a, b, pointwise::sub, |a, b| a - b), shapes)
+    }
+
+    fn backward(&self, [a, b]: Self::Saved, grad: Array, needs: [bool; 2]) -> [Option<Array>; 2] {
+        let by_b = needs[1].then(|| unbroadcast(grad.clone(), &b).map(|g| -g));
         [needs[0].then(|| unbroadcast(grad, &a)), by_b]
     }
 }
@@ -71,8 +114,7 @@ impl Op<2> for Mul {
     }
 
     fn forward(&self, [a, b]: [&Array; 2]) -> (Array, Self::Saved) {
-        let out = a.shape().broadcast(b.shape()).expect("checked by shape()");
-        (strided::zip(a, b, &out, |a, b| a * b), [a.clone(), b.clone()])
+        (elementwise(a, b, pointwise::mul, |a, b| a * b), [a.clone(), b.clone()])
     }
 
     fn backward(&self, [a, b]: Self::Saved, grad: Array, needs: [bool; 2]) -> [Option<Array>; 2] {
@@ -81,19 +123,85 @@ impl Op<2> for Mul {
     }
 }
 
+#[derive(Debug)]
+struct Div;
+
+impl Op<2> for Div {
+    type Saved = [Array; 2];
+
+    fn name(&self) -> &'static str {
+        "div"
+    }
+
+    fn shape(&self, [a, b]: [&Shape; 2]) -> Result<Shape, ShapeError> {
+        broadcast(self.name(), a, b)
+    }
+
+    fn forward(&self, [a, b]: [&Array; 2]) -> (Array, Self::Saved) {
+        let shape = a.shape().broadcast(b.shape()).expect("checked by shape()");
+        (strided::zip(a, b, &shape, |a, b| a / b), [a.clone(), b.clone()])
+    }
+
+    fn backward(&self, [a, b]: Self::Saved, grad: Array, needs: [bool; 2]) -> [Option<Array>; 2] {
+        let by_a = grad.zip_with(&b, |g, b| g / b);
+        let by_b = needs[1].then(|| {
+            let slope = strided::zip(&a, &b, by_a.shape(), |a, b| -a / b);
+            unbroadcast(slope.zip_with(&by_a, |s, g| s * g), b.shape())
+        });
+        [needs[0].then(|| unbroadcast(by_a, a.shape())), by_b]
+    }
+}
+
 /// # Arithmetic
 ///
-/// Shapes broadcast by NumPy's rules. The operators `+ - * /` do the same, also with plain numbers.
+/// The other side is a tensor, whose shape broadcasts by NumPy's rules, or a plain number. The operators `+ - * /`
+/// do the same.
 impl Tensor {
     /// `self + other`
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
     #[track_caller]
-    pub fn add(&self, other: &Tensor) -> Tensor {
-        apply(Add, [self, other])
+    pub fn add<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
+        match other.into() {
+            Operand::Tensor(other) => apply(Add, [self, other]),
+            Operand::Number(n) => apply(WithNumber::Add(n as f32), [self]),
+        }
+    }
+
+    /// `self - other`
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
+    #[track_caller]
+    pub fn sub<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
+        match other.into() {
+            Operand::Tensor(other) => apply(Sub, [self, other]),
+            Operand::Number(n) => apply(WithNumber::Sub(n as f32), [self]),
+        }
     }
 
     /// `self * other`
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
     #[track_caller]
-    pub fn mul(&self, other: &Tensor) -> Tensor {
-        apply(Mul, [self, other])
+    pub fn mul<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
+        match other.into() {
+            Operand::Tensor(other) => apply(Mul, [self, other]),
+            Operand::Number(n) => apply(WithNumber::Mul(n as f32), [self]),
+        }
+    }
+
+    /// `self / other`
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
+    #[track_caller]
+    pub fn div<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
+        match other.into() {
+            Operand::Tensor(other) => apply(Div, [self, other]),
+            Operand::Number(n) => apply(WithNumber::Div(n as f32), [self]),
+        }
     }
 }

@@ -1,4 +1,14 @@
-//! One picture in memory.
+//! One picture in memory, and how it gets there.
+
+mod color;
+mod decode;
+mod formats;
+mod orientation;
+
+pub use color::Color;
+pub(crate) use color::luma;
+pub(crate) use decode::read_file;
+pub use decode::{decode_bytes, decode_file, write_png};
 
 use crate::{Result, VisionError};
 

@@ -7,7 +7,7 @@ use crate::Result;
 use crate::image::Image;
 use crate::random::SampleRng;
 use crate::transforms::Normalize;
-use crate::transforms::affine::ByteTable;
+use crate::transforms::byte_table::ByteTable;
 
 /// A transform of bytes. It may change the size and the number of channels.
 pub trait ImageTransform: Debug + Send + Sync {

@@ -57,7 +57,7 @@ impl Normalize {
             "Normalize",
             format!("found an image of {height}x{width} with {channels} channels"),
             format!(
-                "expected {expected} as there are {expected} means; add Channels({expected}) before it or give {channels} means"
+                "expected {expected} as there are {expected} means; add Channels before it or give {channels} means"
             ),
         )
     }

@@ -3,14 +3,20 @@
 //! Arrays are dense: inputs (N, H, W, C), weights (O, kh, kw, C / groups), outputs (N, Ho, Wo, O).
 //! Every function overwrites its output, which may hold anything before.
 
+mod bias;
+pub mod choose;
 mod geometry;
 mod implicit_gemm;
 pub mod oracle;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 pub use crate::gemm::{ColumnStatistics, Epilogue};
+pub use choose::{exact, set_exact};
 pub use geometry::Conv2dGeometry;
+
+use choose::{Algorithm, Pass};
 
 /// `y = conv2d(x, w)`, then the epilogue (whose columns are output channels).
 ///
@@ -19,7 +25,10 @@ pub use geometry::Conv2dGeometry;
 #[track_caller]
 pub fn forward(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: &mut [f32]) {
     g.check("conv2d::forward", x.len(), w.len(), y.len());
-    implicit_gemm::forward(g, x, w, epilogue, y);
+    match Algorithm::choose(Pass::Forward, g) {
+        Algorithm::Winograd => winograd::forward(g, x, w, epilogue, y),
+        Algorithm::ImplicitGemm => implicit_gemm::forward(g, x, w, epilogue, y),
+    }
 }
 
 /// The gradient of the input: `dx = conv_transpose2d(dy, w)`.
@@ -29,7 +38,10 @@ pub fn forward(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: 
 #[track_caller]
 pub fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
     g.check("conv2d::input_gradient", dx.len(), w.len(), dy.len());
-    implicit_gemm::input_gradient(g, dy, w, dx);
+    match Algorithm::choose(Pass::InputGradient, g) {
+        Algorithm::Winograd => winograd::input_gradient(g, dy, w, dx),
+        Algorithm::ImplicitGemm => implicit_gemm::input_gradient(g, dy, w, dx),
+    }
 }
 
 /// The gradient of the weight.
@@ -52,5 +64,3 @@ pub fn bias_gradient(g: &Conv2dGeometry, dy: &[f32], db: &mut [f32]) {
     assert_eq!(db.len(), g.out_channels, "conv2d::bias_gradient: one bias an output channel");
     bias::sum_of_rows(dy, db);
 }
-
-mod bias;

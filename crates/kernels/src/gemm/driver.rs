@@ -55,7 +55,8 @@ impl Product<'_> {
             Some(out) => scratch::with(2 * row_blocks * columns, |parts: &mut [f32]| {
                 let parts = BlockStatistics::new(parts, columns);
                 plan.launch(row_blocks, work, &c, Some(&parts));
-                statistics::combine(&parts, rows, BLOCK_ROWS, out);
+                let block = |i: usize| BLOCK_ROWS.min(rows - i * BLOCK_ROWS);
+                statistics::combine(&parts, (0..row_blocks).map(block), out);
             }),
         }
     }

@@ -10,7 +10,7 @@
 //!
 //! Each element of C is a sum in an order that depends on the sizes and the instruction set only.
 
-mod blocking;
+pub(crate) mod blocking;
 pub(crate) mod driver;
 mod epilogue;
 mod micro_kernel;
@@ -18,7 +18,7 @@ mod outer_kernel;
 pub(crate) mod pack;
 pub(crate) mod points;
 pub(crate) mod rows;
-mod statistics;
+pub(crate) mod statistics;
 #[cfg(test)]
 mod tests;
 

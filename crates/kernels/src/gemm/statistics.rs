@@ -68,15 +68,14 @@ impl<'a> BlockStatistics<'a> {
     }
 }
 
-/// Adds the blocks of `block_rows` rows (the last may be shorter) in order.
-pub(crate) fn combine(parts: &BlockStatistics, rows: usize, block_rows: usize, out: ColumnStatistics) {
+/// Combines the blocks in order; `rows` are the numbers of rows of each.
+pub(crate) fn combine(parts: &BlockStatistics, rows: impl Iterator<Item = usize>, out: ColumnStatistics) {
     let columns = parts.columns;
     assert!(out.mean.len() == columns && out.variance.len() == columns, "one mean and variance a column");
     // SAFETY: the only reference now.
     let parts = unsafe { parts.parts.slice(0..parts.parts.len()) };
     let mut count = 0;
-    for part in parts.chunks_exact(2 * columns) {
-        let block = block_rows.min(rows - count);
+    for (part, block) in parts.chunks_exact(2 * columns).zip(rows) {
         let (means, deviations) = part.split_at(columns);
         if count == 0 {
             out.mean.copy_from_slice(means);
@@ -92,6 +91,6 @@ pub(crate) fn combine(parts: &BlockStatistics, rows: usize, block_rows: usize, o
         }
         count += block;
     }
-    let scale = 1.0 / rows as f32;
+    let scale = 1.0 / count as f32;
     out.variance.iter_mut().for_each(|v| *v *= scale);
 }

@@ -1,0 +1,45 @@
+//! The innermost loop of the products over channels: like the micro-kernel of `gemm`, but rows lie at a fixed
+//! distance and nothing happens to the result, which matters when there are only 64 channels.
+
+use crate::simd::Simd;
+
+/// `C = A B` or `C += A B` for `MR` rows and `NV` vectors of columns, `depth` deep.
+///
+/// # Safety
+/// `a` has `MR` rows of `depth` floats, `a_stride` apart; `b` has `depth` rows of `NV` vectors; `c` has `MR`
+/// rows of `NV` vectors, `c_stride` apart. The processor has the instruction set of `S`.
+#[inline(always)]
+pub(super) unsafe fn dense_tile<S: Simd, const MR: usize, const NV: usize>(
+    depth: usize,
+    a: *const f32,
+    a_stride: usize,
+    b: *const f32,
+    c: *mut f32,
+    c_stride: usize,
+    accumulate: bool,
+) {
+    // SAFETY: the caller's guarantees.
+    unsafe {
+        let mut acc = [[S::zero(); NV]; MR];
+        let mut b = b;
+        for p in 0..depth {
+            let mut bv = [S::zero(); NV];
+            for (j, bv) in bv.iter_mut().enumerate() {
+                *bv = S::load(b.add(j * S::LANES));
+            }
+            b = b.add(NV * S::LANES);
+            for (i, acc) in acc.iter_mut().enumerate() {
+                let av = S::splat(*a.add(i * a_stride + p));
+                for j in 0..NV {
+                    acc[j] = S::fma(av, bv[j], acc[j]);
+                }
+            }
+        }
+        for (i, acc) in acc.into_iter().enumerate() {
+            for (j, v) in acc.into_iter().enumerate() {
+                let c = c.add(i * c_stride + j * S::LANES);
+                S::store(c, if accumulate { S::add(v, S::load(c)) } else { v });
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Winograd's minimal filtering F(4x4, 3x3) for 3x3 kernels with stride 1: 36 multiplications for 16 outputs,
+//! where a direct convolution does 144 (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
+//! 2016), with the interpolation points 0, ±1/√2, ±√2 and infinity.
+//!
+//! Inputs are cut into overlapping 6x6 tiles, transformed, multiplied with transformed weights, each of the 36
+//! frequencies a matrix product over channels, and transformed back. A block of tiles goes through all three
+//! steps before the next, so that transformed tiles stay in cache and are never written to memory.
+//!
+//! The input gradient is the same computation with mirrored weights; the weight gradient is the transposed
+//! algorithm F(3x3, 4x4) with the same points.
+//!
+//! Accuracy: against float64, inputs and weights uniform in [-1, 1), the largest error is below 5e-6 of the
+//! output's scale (the square root of the number of terms), about five times that of a direct convolution.
+
+mod convolve;
+mod dense_tile;
+mod tiles;
+mod transform;
+mod weights;
+
+use super::Conv2dGeometry;
+use crate::gemm::Epilogue;
+use convolve::{Filter, convolve};
+use tiles::Image;
+use weights::WeightView;
+
+/// Frequencies: elements of a transformed tile.
+const FREQUENCIES: usize = 36;
+/// Outputs of a tile, down and across.
+const OUT: usize = 4;
+/// Inputs of a tile, down and across.
+const IN: usize = 6;
+/// Channels have to come in whole vectors of every instruction set.
+pub(super) const CHANNEL_GRANULE: usize = 16;
+
+/// `y = conv2d(x, w)`, then the epilogue.
+pub(super) fn forward(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: &mut [f32]) {
+    convolve(&forward_filter(g), x, &forward_weights(g, w), epilogue, y);
+}
+
+fn forward_filter(g: &Conv2dGeometry) -> Filter {
+    Filter {
+        images: g.batch,
+        input: Image { height: g.in_height, width: g.in_width, channels: g.in_channels },
+        output: Image { height: g.out_height(), width: g.out_width(), channels: g.out_channels },
+        padding: [g.padding[0][0], g.padding[1][0]],
+    }
+}
+
+fn forward_weights<'a>(g: &Conv2dGeometry, w: &'a [f32]) -> WeightView<'a> {
+    WeightView {
+        data: w,
+        inputs: g.in_channels,
+        outputs: g.out_channels,
+        input_stride: 1,
+        output_stride: 9 * g.in_channels,
+        tap_stride: g.in_channels,
+        mirrored: false,
+    }
+}
+
+/// The input gradient: a convolution of `dy` with the mirrored kernel, input and output channels exchanged,
+/// and the padding that is left of the kernel's two.
+pub(super) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+    let forward = forward_filter(g);
+    let padding = forward.padding.map(|p| 2 - p);
+    let filter = Filter { images: g.batch, input: forward.output, output: forward.input, padding };
+    let weights = WeightView {
+        data: w,
+        inputs: g.out_channels,
+        outputs: g.in_channels,
+        input_stride: 9 * g.in_channels,
+        output_stride: 1,
+        tap_stride: g.in_channels,
+        mirrored: true,
+    };
+    convolve(&filter, dy, &weights, Epilogue::default(), dx);
+}

@@ -25,6 +25,14 @@ pub struct BatchStats {
 }
 
 impl BatchStats {
+    /// Mean and variance (absent in a dry run) of a batch of shape (N, C, ...).
+    pub(super) fn new(stats: Option<[Array; 2]>, x: &Shape) -> Self {
+        let channels = x.get(1).copied().unwrap_or(0);
+        let meta = || [(); 2].map(|()| Array::meta([channels], DType::F32));
+        let [mean, var_biased] = stats.unwrap_or_else(meta);
+        Self { mean, var_biased, count: x.numel() / channels.max(1) }
+    }
+
     /// Moves running statistics (C) towards those of this batch, as PyTorch: `momentum` is the weight of the batch
     /// and the variance enters with Bessel's correction. Does nothing in a dry run.
     ///
@@ -42,36 +50,26 @@ impl BatchStats {
 }
 
 /// The input over channels, and the parameters as slices: what both modes work on.
-pub(super) struct Operands {
+struct Operands {
     /// (N, ..., C)
-    pub x: Array,
-    pub weight: Option<Array>,
-    pub bias: Option<Array>,
+    x: Array,
+    weight: Option<Array>,
+    bias: Option<Array>,
 }
 
 impl Operands {
-    pub fn new([x, weight, bias]: [&Array; 3]) -> Self {
+    fn new([x, weight, bias]: [&Array; 3]) -> Self {
         let [weight, bias] = [weight, bias].map(|a| given(a).map(Array::contiguous));
         Self { x: dim_last(x, 1), weight, bias }
-    }
-
-    pub fn weight(&self) -> Option<&[f32]> {
-        self.weight.as_ref().map(Array::memory)
-    }
-
-    pub fn bias(&self) -> Option<&[f32]> {
-        self.bias.as_ref().map(Array::memory)
     }
 
     fn channels(&self) -> usize {
         self.x.shape()[self.x.rank() - 1]
     }
 
-    /// Normalizes with the given statistics; the result has the channels in dimension 1.
-    fn normalize(&self, mean: &[f32], var: &[f32], eps: f32) -> Array {
-        let (mut scale, mut shift) = (Array::empty([self.channels()]), Array::empty([self.channels()]));
-        let (weight, bias) = (self.weight(), self.bias());
-        batch_norm::fold(mean, var, eps, weight, bias, scale.memory_mut(), shift.memory_mut());
+    /// Normalizes with the given mean and variance; the result has the channels in dimension 1.
+    fn normalize(&self, stats: &[Array; 2], eps: f32) -> Array {
+        let [scale, shift] = fold(stats, eps, self.weight.as_ref(), self.bias.as_ref());
         let mut y = Array::empty_like(&self.x);
         batch_norm::normalize(self.x.memory(), scale.memory(), shift.memory(), None, false, y.memory_mut());
         dim_back(&y, 1)
@@ -80,7 +78,7 @@ impl Operands {
     /// The gradients by x, weight and bias.
     fn backward(
         &self,
-        [mean, var]: [&Array; 2],
+        [mean, var]: &[Array; 2],
         epsilon: f32,
         mode: Mode,
         grad: Array,
@@ -92,8 +90,8 @@ impl Operands {
             mean: mean.memory(),
             variance: var.memory(),
             epsilon,
-            weight: self.weight(),
-            bias: self.bias(),
+            weight: self.weight.as_ref().map(Array::memory),
+            bias: self.bias.as_ref().map(Array::memory),
             relu: Relu::None,
             mode,
         };
@@ -111,6 +109,19 @@ impl Operands {
     }
 }
 
+/// Scale and shift (C) of each channel that normalize with mean and variance `stats`.
+pub(super) fn fold(
+    [mean, var]: &[Array; 2],
+    eps: f32,
+    weight: Option<&Array>,
+    bias: Option<&Array>,
+) -> [Array; 2] {
+    let (mut scale, mut shift) = (Array::empty_like(mean), Array::empty_like(mean));
+    let (weight, bias) = (weight.map(Array::memory), bias.map(Array::memory));
+    batch_norm::fold(mean.memory(), var.memory(), eps, weight, bias, scale.memory_mut(), shift.memory_mut());
+    [scale, shift]
+}
+
 /// Checks the shapes of input and parameters.
 fn check([x, weight, bias]: [&Shape; 3]) -> Result<Shape, ShapeError> {
     if x.rank() < 2 {
@@ -124,20 +135,27 @@ fn check([x, weight, bias]: [&Shape; 3]) -> Result<Shape, ShapeError> {
     Ok(x.clone())
 }
 
+/// Refuses a batch (N, C, ...) of one value a channel, whose variance would be 0.
+#[track_caller]
+pub(super) fn check_count(x: &Shape) {
+    let one_a_channel = x.rank() >= 2 && x[1] > 0 && x.numel() / x[1] < 2;
+    // The batch size of a dry run is made up.
+    assert!(
+        !one_a_channel || trace::is_active(),
+        "batch_norm: expected more than 1 value per channel when training, found input shape {x}; use a larger \
+         batch (drop_last drops a last batch of one) or eval()"
+    );
+}
+
 /// With the statistics of the batch.
 #[derive(Debug)]
 struct BatchNormTrain {
     eps: f32,
 }
 
-struct SavedTrain {
-    operands: Operands,
-    mean: Array,
-    var: Array,
-}
-
 impl Op<3> for BatchNormTrain {
-    type Saved = SavedTrain;
+    /// What was normalized, and the mean and variance of the batch.
+    type Saved = (Operands, [Array; 2]);
 
     fn name(&self) -> &'static str {
         "batch_norm"
@@ -147,27 +165,26 @@ impl Op<3> for BatchNormTrain {
         check(inputs)
     }
 
-    fn forward(&self, inputs: [&Array; 3]) -> (Array, SavedTrain) {
+    fn forward(&self, inputs: [&Array; 3]) -> (Array, Self::Saved) {
         let operands = Operands::new(inputs);
         let channels = operands.channels();
         let (mut mean, mut var) = (Array::empty([channels]), Array::empty([channels]));
         let rows = operands.x.numel() / channels.max(1);
         batch_norm::statistics(rows, operands.x.memory(), mean.memory_mut(), var.memory_mut());
-        let y = operands.normalize(mean.memory(), var.memory(), self.eps);
-        (y, SavedTrain { operands, mean, var })
+        let stats = [mean, var];
+        (operands.normalize(&stats, self.eps), (operands, stats))
     }
 
-    fn backward(&self, saved: SavedTrain, grad: Array, needs: [bool; 3]) -> [Option<Array>; 3] {
-        let SavedTrain { operands, mean, var } = saved;
-        operands.backward([&mean, &var], self.eps, Mode::Batch, grad, needs)
+    fn backward(&self, (operands, stats): Self::Saved, grad: Array, needs: [bool; 3]) -> [Option<Array>; 3] {
+        operands.backward(&stats, self.eps, Mode::Batch, grad, needs)
     }
 }
 
 /// With running statistics, which are constants.
 #[derive(Debug)]
 struct BatchNormEval {
-    mean: Array,
-    var: Array,
+    /// Mean and variance.
+    stats: [Array; 2],
     eps: f32,
 }
 
@@ -180,7 +197,7 @@ impl Op<3> for BatchNormEval {
 
     fn shape(&self, inputs: [&Shape; 3]) -> Result<Shape, ShapeError> {
         let x = check(inputs)?;
-        for (name, statistic) in [("running_mean", &self.mean), ("running_var", &self.var)] {
+        for (name, statistic) in ["running_mean", "running_var"].iter().zip(&self.stats) {
             if *statistic.shape() != [x[1]] {
                 let found = statistic.shape();
                 return Err(ShapeError::new(
@@ -194,12 +211,11 @@ impl Op<3> for BatchNormEval {
 
     fn forward(&self, inputs: [&Array; 3]) -> (Array, Operands) {
         let operands = Operands::new(inputs);
-        let y = operands.normalize(self.mean.memory(), self.var.memory(), self.eps);
-        (y, operands)
+        (operands.normalize(&self.stats, self.eps), operands)
     }
 
     fn backward(&self, operands: Operands, grad: Array, needs: [bool; 3]) -> [Option<Array>; 3] {
-        operands.backward([&self.mean, &self.var], self.eps, Mode::Running, grad, needs)
+        operands.backward(&self.stats, self.eps, Mode::Running, grad, needs)
     }
 }
 
@@ -215,21 +231,10 @@ pub fn batch_norm_train(
     bias: Option<&Tensor>,
     eps: f32,
 ) -> (Tensor, BatchStats) {
-    let shape = x.shape();
-    let channels = shape.get(1).copied().unwrap_or(1);
-    let count = shape.numel() / channels.max(1);
-    // The batch size of a dry run is made up.
-    if shape.rank() >= 2 && channels > 0 && count < 2 && !trace::is_active() {
-        panic!(
-            "batch_norm: expected more than 1 value per channel when training, found input shape {shape}; use a \
-             larger batch (drop_last drops a last batch of one) or eval()"
-        );
-    }
+    check_count(x.shape());
     let inputs = [x, &or_absent(weight), &or_absent(bias)];
-    let look = |saved: &SavedTrain| [saved.mean.clone(), saved.var.clone()];
-    let (y, stats) = apply_and_look(BatchNormTrain { eps }, inputs, look);
-    let [mean, var_biased] = stats.unwrap_or_else(|| [(); 2].map(|()| Array::meta([channels], DType::F32)));
-    (y, BatchStats { mean, var_biased, count })
+    let (y, stats) = apply_and_look(BatchNormTrain { eps }, inputs, |(_, stats)| stats.clone());
+    (y, BatchStats::new(stats, x.shape()))
 }
 
 /// Normalizes each channel of x (N, C, ...) with given statistics (C), then multiplies by `weight` (C) and adds
@@ -246,6 +251,6 @@ pub fn batch_norm_eval(
     bias: Option<&Tensor>,
     eps: f32,
 ) -> Tensor {
-    let op = BatchNormEval { mean: running_mean.contiguous(), var: running_var.contiguous(), eps };
+    let op = BatchNormEval { stats: [running_mean.contiguous(), running_var.contiguous()], eps };
     apply(op, [x, &or_absent(weight), &or_absent(bias)])
 }

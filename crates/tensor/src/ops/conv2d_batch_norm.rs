@@ -1,0 +1,216 @@
+//! Convolution, batch normalization, plus a residual, then ReLU, as one op.
+//!
+//! In training the statistics are taken while the convolution's output is in cache, and normalization, addition
+//! and ReLU are one pass over memory; backward is two passes and the convolution's. In evaluation the
+//! normalization disappears into the convolution's weight and bias.
+
+use super::batch_norm::{BatchStats, check_count, fold};
+use super::conv2d::{Conv2dOptions, Saved, output_shape};
+use super::conv2d_fused::{check_residual, conv2d_fused};
+use super::optional::{given, one_a_channel, or_absent};
+use crate::array::Array;
+use crate::error::ShapeError;
+use crate::graph;
+use crate::op::{Op, apply_and_look};
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+use cresset_kernels::batch_norm::{self, Backward, Mode, Relu};
+use cresset_kernels::conv2d::{self, ColumnStatistics, Epilogue};
+
+/// A convolution, the batch normalization of its output, and what follows.
+#[derive(Clone, Copy)]
+pub struct Conv2dBatchNorm<'a> {
+    /// Weight of the convolution (O, C / groups, kh, kw).
+    pub weight: &'a Tensor,
+    /// Bias of the convolution (O); pointless before a normalization, but some models have one.
+    pub bias: Option<&'a Tensor>,
+    /// Options of the convolution.
+    pub conv: Conv2dOptions,
+    /// Weight of the normalization (O); 1 if not given.
+    pub norm_weight: Option<&'a Tensor>,
+    /// Bias of the normalization (O); 0 if not given.
+    pub norm_bias: Option<&'a Tensor>,
+    /// What is added to the variance.
+    pub eps: f32,
+    /// Added to the normalized output, whose shape it has.
+    pub residual: Option<&'a Tensor>,
+    /// Whether a ReLU comes last.
+    pub relu: bool,
+}
+
+impl Conv2dBatchNorm<'_> {
+    /// With the statistics of the batch, which are the second result: the same as
+    /// [`conv2d`](Tensor::conv2d), [`batch_norm_train`](super::batch_norm_train), addition and ReLU.
+    ///
+    /// # Panics
+    /// If the shapes do not fit, or if there is only one value a channel.
+    #[track_caller]
+    pub fn train(&self, x: &Tensor) -> (Tensor, BatchStats) {
+        let [bias, norm_weight, norm_bias, residual] =
+            [self.bias, self.norm_weight, self.norm_bias, self.residual].map(or_absent);
+        let inputs = [x, self.weight, &bias, &norm_weight, &norm_bias, &residual];
+        if let Ok(g) = self.conv.geometry(x.shape(), self.weight.shape()) {
+            check_count(&output_shape(&g));
+        }
+        let record = graph::is_grad_enabled() && inputs.iter().any(|t| t.needs_grad());
+        let op = Train { conv: self.conv, eps: self.eps, relu: self.relu, record };
+        let (y, stats) = apply_and_look(op, inputs, |saved| saved.stats.clone());
+        let stats = BatchStats::new(stats, y.shape());
+        (y, stats)
+    }
+
+    /// With running statistics (O): one convolution with [folded](Self::folded) parameters.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn eval(&self, x: &Tensor, running_mean: &Array, running_var: &Array) -> Tensor {
+        let (weight, bias) = self.folded(running_mean, running_var);
+        conv2d_fused(x, &weight, Some(&bias), self.residual, self.relu, &self.conv)
+    }
+
+    /// Weight and bias of the convolution that does what convolution and normalization with these statistics (O)
+    /// do, for [`conv2d_fused`]. Differentiable in all parameters.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn folded(&self, running_mean: &Array, running_var: &Array) -> (Tensor, Tensor) {
+        let channels = self.weight.shape().first().copied().unwrap_or(0);
+        let one_a_channel = [running_mean.shape(), running_var.shape()].iter().all(|&s| *s == [channels]);
+        assert!(
+            one_a_channel && self.weight.rank() == 4,
+            "conv2d_batch_norm: running_mean {} and running_var {} do not fit a weight of shape {}",
+            running_mean.shape(),
+            running_var.shape(),
+            self.weight.shape()
+        );
+        let eps = self.eps;
+        let inverse = Tensor::constant(running_var.clone().map(|v| 1.0 / (v + eps).sqrt()));
+        let scale = self.norm_weight.map_or(inverse.clone(), |w| w.mul(&inverse));
+        let mean = Tensor::constant(running_mean.clone());
+        let centre = self.bias.map_or_else(|| mean.neg(), |b| b.sub(&mean));
+        let shift = centre.mul(&scale);
+        let bias = self.norm_bias.map_or(shift.clone(), |b| b.add(&shift));
+        (self.weight.mul(&scale.reshape([channels, 1, 1, 1])), bias)
+    }
+}
+
+/// The op of [`Conv2dBatchNorm::train`]; inputs are x, weight, bias, norm_weight, norm_bias, residual.
+#[derive(Debug)]
+struct Train {
+    conv: Conv2dOptions,
+    eps: f32,
+    relu: bool,
+    /// Whether backward is wanted; otherwise the normalization is done in place.
+    record: bool,
+}
+
+struct SavedTrain {
+    /// Mean and biased variance of the convolution's output.
+    stats: [Array; 2],
+    /// `None` if backward is not wanted.
+    rest: Option<Rest>,
+}
+
+struct Rest {
+    conv: Saved,
+    /// Output of the convolution.
+    z: Array,
+    norm_weight: Option<Array>,
+    norm_bias: Option<Array>,
+    /// The output: tells where the ReLU was active, if a residual came between it and the normalization.
+    y: Option<Array>,
+}
+
+impl Op<6> for Train {
+    type Saved = SavedTrain;
+
+    fn name(&self) -> &'static str {
+        "conv2d_batch_norm"
+    }
+
+    fn shape(
+        &self,
+        [x, w, bias, norm_weight, norm_bias, residual]: [&Shape; 6],
+    ) -> Result<Shape, ShapeError> {
+        let geometry = self.conv.geometry(x, w)?;
+        let parameters =
+            [("the bias", bias), ("the norm's weight", norm_weight), ("the norm's bias", norm_bias)];
+        for (name, shape) in parameters {
+            one_a_channel(self.name(), name, shape, geometry.out_channels, x)?;
+        }
+        check_residual(self.name(), residual, &geometry)?;
+        Ok(output_shape(&geometry))
+    }
+
+    fn forward(&self, [x, w, bias, norm_weight, norm_bias, residual]: [&Array; 6]) -> (Array, SavedTrain) {
+        let conv = Saved::new(&self.conv, x, w);
+        let [bias, norm_weight, norm_bias] =
+            [bias, norm_weight, norm_bias].map(|a| given(a).map(Array::contiguous));
+        let residual = given(residual).map(Array::channels_last);
+
+        let channels = conv.geometry.out_channels;
+        let (mut mean, mut var) = (Array::empty([channels]), Array::empty([channels]));
+        let statistics = ColumnStatistics { mean: mean.memory_mut(), variance: var.memory_mut() };
+        let bias = bias.as_ref().map(Array::memory);
+        let mut z = conv.forward(Epilogue { bias, statistics: Some(statistics), ..Default::default() });
+
+        let stats = [mean, var];
+        let [scale, shift] = fold(&stats, self.eps, norm_weight.as_ref(), norm_bias.as_ref());
+        let (scale, shift, add) = (scale.memory(), shift.memory(), residual.as_ref().map(Array::memory));
+        if !self.record {
+            batch_norm::normalize_in_place(z.memory_mut(), scale, shift, add, self.relu);
+            return (z, SavedTrain { stats, rest: None });
+        }
+        let mut y = Array::empty_like(&z);
+        batch_norm::normalize(z.memory(), scale, shift, add, self.relu, y.memory_mut());
+        let saved_y = (self.relu && residual.is_some()).then(|| y.clone());
+        (y, SavedTrain { stats, rest: Some(Rest { conv, z, norm_weight, norm_bias, y: saved_y }) })
+    }
+
+    fn backward(&self, saved: SavedTrain, grad: Array, needs: [bool; 6]) -> [Option<Array>; 6] {
+        let SavedTrain { stats: [mean, var], rest } = saved;
+        let Rest { conv, z, norm_weight, norm_bias, y } = rest.expect("recorded, since backward was wanted");
+        let channels = conv.geometry.out_channels;
+        let (mut dweight, mut dbias) = (Array::empty([channels]), Array::empty([channels]));
+        let gradient = Backward {
+            x: z.memory(),
+            mean: mean.memory(),
+            variance: var.memory(),
+            epsilon: self.eps,
+            weight: norm_weight.as_ref().map(Array::memory),
+            bias: norm_bias.as_ref().map(Array::memory),
+            relu: match &y {
+                _ if !self.relu => Relu::None,
+                Some(y) => Relu::Output(y.memory()),
+                None => Relu::Recompute,
+            },
+            mode: Mode::Batch,
+        };
+        let mut dy = grad.channels_last();
+        drop(grad);
+        let (dz, dresidual) = if needs[5] {
+            let mut dz = Array::empty_like(&z);
+            let sums = (dweight.memory_mut(), dbias.memory_mut());
+            gradient.run_with_residual(dy.memory_mut(), dz.memory_mut(), sums.0, sums.1);
+            (dz, Some(dy))
+        } else {
+            gradient.run_in_place(dy.memory_mut(), dweight.memory_mut(), dbias.memory_mut());
+            (dy, None)
+        };
+        drop((z, y));
+
+        let dconv_bias = needs[2].then(|| {
+            let mut db = Array::empty([channels]);
+            conv2d::bias_gradient(&conv.geometry, dz.memory(), db.memory_mut());
+            db
+        });
+        let [dx, dw] = conv.backward(&dz, [needs[0], needs[1]]);
+        [dx, dw, dconv_bias, needs[3].then_some(dweight), needs[4].then_some(dbias), dresidual]
+    }
+
+    fn macs(&self, [x, w, ..]: [&Shape; 6], _: &Shape) -> u64 {
+        self.conv.geometry(x, w).map_or(0, |g| g.macs())
+    }
+}

@@ -1,0 +1,100 @@
+//! Convolution, plus a residual, then ReLU, in one pass: what an inference network is made of once batch
+//! normalization is folded into the weights.
+
+use super::conv2d::{Conv2dOptions, Saved, output_shape};
+use super::optional::{given, is_given, one_a_channel, or_absent};
+use crate::array::Array;
+use crate::error::ShapeError;
+use crate::op::{Op, apply};
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+use cresset_kernels::conv2d::{self, Conv2dGeometry, Epilogue};
+use cresset_kernels::pointwise;
+
+/// `y = max(0, conv2d(x, w) + b + residual)`, each part if wanted.
+#[derive(Debug)]
+struct Conv2dFused {
+    options: Conv2dOptions,
+    relu: bool,
+}
+
+/// Checks that a residual, if given, has the shape of the convolution's output.
+pub(super) fn check_residual(
+    op: &'static str,
+    residual: &Shape,
+    geometry: &Conv2dGeometry,
+) -> Result<(), ShapeError> {
+    let expected = output_shape(geometry);
+    if is_given(residual) && *residual != expected {
+        return Err(ShapeError::new(
+            op,
+            format!("the residual has shape {residual}, the convolution's output {expected}"),
+        ));
+    }
+    Ok(())
+}
+
+impl Op<4> for Conv2dFused {
+    /// The convolution, and the output if there was a ReLU.
+    type Saved = (Saved, Option<Array>);
+
+    fn name(&self) -> &'static str {
+        "conv2d_fused"
+    }
+
+    fn shape(&self, [x, w, b, residual]: [&Shape; 4]) -> Result<Shape, ShapeError> {
+        let geometry = self.options.geometry(x, w)?;
+        one_a_channel(self.name(), "the bias", b, geometry.out_channels, x)?;
+        check_residual(self.name(), residual, &geometry)?;
+        Ok(output_shape(&geometry))
+    }
+
+    fn forward(&self, [x, w, b, residual]: [&Array; 4]) -> (Array, Self::Saved) {
+        let saved = Saved::new(&self.options, x, w);
+        let bias = given(b).map(Array::contiguous);
+        let residual = given(residual).map(Array::channels_last);
+        let y = saved.forward(Epilogue {
+            bias: bias.as_ref().map(Array::memory),
+            add: residual.as_ref().map(Array::memory),
+            relu: self.relu,
+            statistics: None,
+        });
+        (y.clone(), (saved, self.relu.then_some(y)))
+    }
+
+    fn backward(&self, (saved, y): Self::Saved, grad: Array, needs: [bool; 4]) -> [Option<Array>; 4] {
+        let mut dy = grad.channels_last();
+        drop(grad);
+        if let Some(y) = y {
+            pointwise::relu_backward_in_place(y.memory(), dy.memory_mut());
+        }
+        let db = needs[2].then(|| {
+            let mut db = Array::empty([saved.geometry.out_channels]);
+            conv2d::bias_gradient(&saved.geometry, dy.memory(), db.memory_mut());
+            db
+        });
+        let [dx, dw] = saved.backward(&dy, [needs[0], needs[1]]);
+        [dx, dw, db, needs[3].then_some(dy)]
+    }
+
+    fn macs(&self, [x, w, ..]: [&Shape; 4], _: &Shape) -> u64 {
+        self.options.geometry(x, w).map_or(0, |g| g.macs())
+    }
+}
+
+/// `max(0, conv2d(x, weight) + bias + residual)`: bias (O) and residual (of the output's shape) if given, the
+/// maximum if `relu`.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn conv2d_fused(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    residual: Option<&Tensor>,
+    relu: bool,
+    options: &Conv2dOptions,
+) -> Tensor {
+    apply(Conv2dFused { options: *options, relu }, [x, weight, &or_absent(bias), &or_absent(residual)])
+}

@@ -75,6 +75,9 @@ fn elementwise(bench: &Bench) {
         bench.run(&format!("relu_backward {label}"), 12 * len, || {
             pointwise::relu_backward(&a, &b, black_box(&mut y));
         });
+        bench.run(&format!("relu_backward_in_place {label}"), 12 * len, || {
+            pointwise::relu_backward_in_place(&a, black_box(&mut y));
+        });
         bench.run(&format!("bias_add {label}"), 8 * len, || pointwise::bias_add(&a, &b[..8], black_box(&mut y)));
         bench.run(&format!("sigmoid {label}"), 8 * len, || pointwise::sigmoid(&a, black_box(&mut y)));
         bench.run(&format!("tanh {label}"), 8 * len, || pointwise::tanh(&a, black_box(&mut y)));
@@ -83,10 +86,10 @@ fn elementwise(bench: &Bench) {
         bench.run(&format!("gelu_backward {label}"), 12 * len, || {
             pointwise::gelu_backward(exact, &a, &b, black_box(&mut y));
         });
-        bench.run(&format!("sum {label}"), 4 * len, || drop(black_box(reduce::sum(&a))));
-        bench.run(&format!("sum_of_squares {label}"), 4 * len, || drop(black_box(reduce::sum_of_squares(&a))));
-        bench.run(&format!("max_abs {label}"), 4 * len, || drop(black_box(reduce::max_abs(&a))));
-        bench.run(&format!("all_finite {label}"), 4 * len, || drop(black_box(reduce::all_finite(&a))));
+        bench.run(&format!("sum {label}"), 4 * len, || _ = black_box(reduce::sum(&a)));
+        bench.run(&format!("sum_of_squares {label}"), 4 * len, || _ = black_box(reduce::sum_of_squares(&a)));
+        bench.run(&format!("max_abs {label}"), 4 * len, || _ = black_box(reduce::max_abs(&a)));
+        bench.run(&format!("all_finite {label}"), 4 * len, || _ = black_box(reduce::all_finite(&a)));
     }
 }
 
@@ -119,13 +122,12 @@ fn normalization(bench: &Bench) {
             relu,
             mode: Mode::Batch,
         };
-        bench.run(&format!("batch_norm backward {label}"), 20 * len, || {
-            of(Relu::None).run_in_place(black_box(&mut dy), &mut dweight, &mut dbias);
-        });
-        bench.run(&format!("batch_norm backward relu {label}"), 20 * len, || {
-            of(Relu::Recompute).run_in_place(black_box(&mut dy), &mut dweight, &mut dbias);
-        });
         let mut dx = data(len);
+        for (name, relu) in [("backward", Relu::None), ("backward relu", Relu::Recompute)] {
+            bench.run(&format!("batch_norm {name} {label}"), 20 * len, || {
+                of(relu).run(&dy, black_box(&mut dx), &mut dweight, &mut dbias);
+            });
+        }
         bench.run(&format!("batch_norm backward add relu {label}"), 28 * len, || {
             of(Relu::Output(&y)).run_with_residual(black_box(&mut dy), &mut dx, &mut dweight, &mut dbias);
         });

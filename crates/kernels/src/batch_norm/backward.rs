@@ -178,10 +178,12 @@ impl Backward<'_> {
             }
             rows::with_widened([slope, offset, self.mean], |parameters| {
                 parallel::for_each_chunk(dx, channels, |start, dx| {
-                    vectorize(
-                        #[inline(always)]
-                        || input_gradient_rows(start, self.x, gate, parameters, dy, dx),
-                    );
+                    scratch::with(gate.scale.len(), |row: &mut [f32]| {
+                        vectorize(
+                            #[inline(always)]
+                            || input_gradient_rows(start, gate, parameters, dy, row, dx),
+                        );
+                    });
                 });
             });
         });
@@ -192,23 +194,21 @@ impl Backward<'_> {
 #[inline(always)]
 fn input_gradient_rows(
     start: usize,
-    x: &[f32],
     gate: &Gate<'_>,
     [slope, offset, mean]: [&[f32]; 3],
     dy: Option<&[f32]>,
+    row: &mut [f32],
     dx: &mut [f32],
 ) {
     let wide = mean.len();
     for (i, dx) in dx.chunks_mut(wide).enumerate() {
         let at = start + i * wide;
-        if let Some(dy) = dy {
-            dx.copy_from_slice(&dy[at..][..dx.len()]);
-        }
-        gate.apply(at, dx);
-        let inputs = x[at..].iter().zip(mean);
+        let row = &mut row[..dx.len()];
+        gate.pass(at, dy.map_or(&*dx, |dy| &dy[at..]), row);
+        let inputs = gate.x[at..].iter().zip(mean);
         let parameters = gate.scale.iter().zip(slope).zip(offset);
-        for ((d, (x, m)), ((a, b), c)) in dx.iter_mut().zip(inputs).zip(parameters) {
-            *d = a * *d + ((x - m) * b + c);
+        for (((d, g), (x, m)), ((a, b), c)) in dx.iter_mut().zip(row).zip(inputs).zip(parameters) {
+            *d = a * *g + ((x - m) * b + c);
         }
     }
 }
@@ -233,18 +233,23 @@ struct Gate<'a> {
 }
 
 impl Gate<'_> {
-    /// Sets to 0 what did not pass in the wide row `g` that starts at element `at`.
+    /// Writes what passes of `dy`, a wide row that starts at element `at`, to `g`.
+    ///
+    /// Never in place: a choice between a number and what is already there becomes a masked store, which takes tens
+    /// of cycles on many processors.
     #[inline(always)]
-    fn apply(&self, at: usize, g: &mut [f32]) {
+    fn pass(&self, at: usize, dy: &[f32], g: &mut [f32]) {
         match self.relu {
-            Relu::None => {}
+            Relu::None => g.copy_from_slice(&dy[..g.len()]),
             Relu::Recompute => {
                 let parameters = self.scale.iter().zip(self.shift);
-                for ((g, x), (a, b)) in g.iter_mut().zip(&self.x[at..]).zip(parameters) {
-                    *g = gate(*g, a * x + b);
+                for ((g, dy), (x, (a, b))) in g.iter_mut().zip(dy).zip(self.x[at..].iter().zip(parameters)) {
+                    *g = gate(*dy, a * x + b);
                 }
             }
-            Relu::Output(y) => g.iter_mut().zip(&y[at..]).for_each(|(g, y)| *g = gate(*g, *y)),
+            Relu::Output(y) => {
+                g.iter_mut().zip(dy).zip(&y[at..]).for_each(|((g, dy), y)| *g = gate(*dy, *y));
+            }
         }
     }
 }
@@ -275,16 +280,16 @@ impl Sums {
                 || {
                     for at in range.clone().step_by(wide) {
                         let end = range.end.min(at + wide);
-                        let g = match dy {
-                            Incoming::Shared(dy) => {
-                                let row = &mut row[..end - at];
-                                row.copy_from_slice(&dy[at..end]);
-                                row
+                        let g = &mut row[..end - at];
+                        match dy {
+                            Incoming::Shared(dy) => gate.pass(at, &dy[at..end], g),
+                            Incoming::Gated(dy) => {
+                                // SAFETY: blocks do not overlap, nor do the wide rows of one.
+                                let dy = unsafe { dy.slice(at..end) };
+                                gate.pass(at, dy, g);
+                                dy.copy_from_slice(g);
                             }
-                            // SAFETY: blocks do not overlap, nor do the wide rows of one.
-                            Incoming::Gated(dy) => unsafe { dy.slice(at..end) },
-                        };
-                        gate.apply(at, g);
+                        }
                         let inputs = gate.x[at..end].iter().zip(mean);
                         for ((s, p), (g, (x, m))) in
                             gradient.iter_mut().zip(&mut *product).zip(g.iter().zip(inputs))

@@ -54,6 +54,20 @@ unsafe impl Simd for Avx2 {
         unsafe { _mm256_maskstore_ps(p, first_lanes(n), v) }
     }
     #[inline(always)]
+    unsafe fn load_u16(p: *const u16) -> __m256 {
+        // SAFETY: the trait's contract.
+        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(_mm_loadu_si128(p.cast()))) }
+    }
+    #[inline(always)]
+    unsafe fn store_u16(p: *mut u16, v: __m256) {
+        // SAFETY: the trait's contract.
+        unsafe {
+            let v = _mm256_cvttps_epi32(v);
+            let v = _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v));
+            _mm_storeu_si128(p.cast(), v);
+        }
+    }
+    #[inline(always)]
     unsafe fn add(a: __m256, b: __m256) -> __m256 {
         // SAFETY: the trait's contract.
         unsafe { _mm256_add_ps(a, b) }
@@ -102,6 +116,19 @@ unsafe impl Simd for Avx2 {
     unsafe fn select_gt(a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
         // SAFETY: the trait's contract.
         unsafe { _mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn select_eq(a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
+        // SAFETY: the trait's contract.
+        unsafe { _mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn select_above(a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
+        // SAFETY: the trait's contract.
+        unsafe {
+            let nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a);
+            _mm256_blendv_ps(y, x, _mm256_or_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b), nan))
+        }
     }
     #[inline(always)]
     unsafe fn round(a: __m256) -> __m256 {

@@ -57,6 +57,16 @@ unsafe impl Simd for Avx512 {
         unsafe { _mm512_mask_storeu_ps(p, first_lanes(n), v) }
     }
     #[inline(always)]
+    unsafe fn load_u16(p: *const u16) -> __m512 {
+        // SAFETY: the trait's contract.
+        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p.cast()))) }
+    }
+    #[inline(always)]
+    unsafe fn store_u16(p: *mut u16, v: __m512) {
+        // SAFETY: the trait's contract.
+        unsafe { _mm256_storeu_si256(p.cast(), _mm512_cvtepi32_epi16(_mm512_cvttps_epi32(v))) }
+    }
+    #[inline(always)]
     unsafe fn add(a: __m512, b: __m512) -> __m512 {
         // SAFETY: the trait's contract.
         unsafe { _mm512_add_ps(a, b) }
@@ -105,6 +115,19 @@ unsafe impl Simd for Avx512 {
     unsafe fn select_gt(a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
         // SAFETY: the trait's contract.
         unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), y, x) }
+    }
+    #[inline(always)]
+    unsafe fn select_eq(a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
+        // SAFETY: the trait's contract.
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), y, x) }
+    }
+    #[inline(always)]
+    unsafe fn select_above(a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
+        // SAFETY: the trait's contract.
+        unsafe {
+            let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a);
+            _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) | nan, y, x)
+        }
     }
     #[inline(always)]
     unsafe fn round(a: __m512) -> __m512 {

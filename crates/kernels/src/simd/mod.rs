@@ -90,6 +90,10 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn store(p: *mut f32, v: Self::V);
     /// Writes the first `n <= LANES` floats and touches no others.
     unsafe fn store_partial(p: *mut f32, v: Self::V, n: usize);
+    /// Reads `LANES` integers.
+    unsafe fn load_u16(p: *const u16) -> Self::V;
+    /// Writes lanes that hold integers in `0..=65535`.
+    unsafe fn store_u16(p: *mut u16, v: Self::V);
 
     /// `a + b`
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
@@ -111,6 +115,10 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     /// `if a > b { x } else { y }`; the bits of `x` and `y` are kept as they are.
     unsafe fn select_gt(a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    /// `if a == b { x } else { y }`; the bits of `x` and `y` are kept as they are.
+    unsafe fn select_eq(a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    /// `if a > b || a.is_nan() { x } else { y }`: what max pooling asks of each element of its window.
+    unsafe fn select_above(a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
     /// `if c > 0 { x } else { y }`: the gradient of a ReLU is `select_positive(y, grad, zero)`.
     #[inline(always)]
     unsafe fn select_positive(c: Self::V, x: Self::V, y: Self::V) -> Self::V {

@@ -51,6 +51,16 @@ unsafe impl Simd for Neon {
         }
     }
     #[inline(always)]
+    unsafe fn load_u16(p: *const u16) -> float32x4_t {
+        // SAFETY: the trait's contract.
+        unsafe { vcvtq_f32_u32(vmovl_u16(vld1_u16(p))) }
+    }
+    #[inline(always)]
+    unsafe fn store_u16(p: *mut u16, v: float32x4_t) {
+        // SAFETY: the trait's contract.
+        unsafe { vst1_u16(p, vmovn_u32(vcvtq_u32_f32(v))) }
+    }
+    #[inline(always)]
     unsafe fn add(a: float32x4_t, b: float32x4_t) -> float32x4_t {
         // SAFETY: the trait's contract.
         unsafe { vaddq_f32(a, b) }
@@ -100,6 +110,16 @@ unsafe impl Simd for Neon {
     unsafe fn select_gt(a: float32x4_t, b: float32x4_t, x: float32x4_t, y: float32x4_t) -> float32x4_t {
         // SAFETY: the trait's contract.
         unsafe { vbslq_f32(vcgtq_f32(a, b), x, y) }
+    }
+    #[inline(always)]
+    unsafe fn select_eq(a: float32x4_t, b: float32x4_t, x: float32x4_t, y: float32x4_t) -> float32x4_t {
+        // SAFETY: the trait's contract.
+        unsafe { vbslq_f32(vceqq_f32(a, b), x, y) }
+    }
+    #[inline(always)]
+    unsafe fn select_above(a: float32x4_t, b: float32x4_t, x: float32x4_t, y: float32x4_t) -> float32x4_t {
+        // SAFETY: the trait's contract.
+        unsafe { vbslq_f32(vornq_u32(vcgtq_f32(a, b), vceqq_f32(a, a)), x, y) }
     }
     #[inline(always)]
     unsafe fn round(a: float32x4_t) -> float32x4_t {

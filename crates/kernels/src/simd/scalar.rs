@@ -41,6 +41,16 @@ unsafe impl Simd for Scalar {
         }
     }
     #[inline(always)]
+    unsafe fn load_u16(p: *const u16) -> f32 {
+        // SAFETY: the trait's contract.
+        f32::from(unsafe { *p })
+    }
+    #[inline(always)]
+    unsafe fn store_u16(p: *mut u16, v: f32) {
+        // SAFETY: the trait's contract.
+        unsafe { *p = v as u16 }
+    }
+    #[inline(always)]
     unsafe fn add(a: f32, b: f32) -> f32 {
         a + b
     }
@@ -80,6 +90,14 @@ unsafe impl Simd for Scalar {
     #[inline(always)]
     unsafe fn select_gt(a: f32, b: f32, x: f32, y: f32) -> f32 {
         if a > b { x } else { y }
+    }
+    #[inline(always)]
+    unsafe fn select_eq(a: f32, b: f32, x: f32, y: f32) -> f32 {
+        if a == b { x } else { y }
+    }
+    #[inline(always)]
+    unsafe fn select_above(a: f32, b: f32, x: f32, y: f32) -> f32 {
+        if a > b || a.is_nan() { x } else { y }
     }
     #[inline(always)]
     unsafe fn round(a: f32) -> f32 {

@@ -37,6 +37,18 @@ impl Kernel for Check {
             assert_eq!(lanes(S::max(va, vb)), zip(&|a, b, _| a.max(b)));
             assert_eq!(lanes(S::min(va, vb)), zip(&|a, b, _| a.min(b)));
             assert_eq!(lanes(S::select_gt(va, vb, vc, va)), zip(&|a, b, c| if a > b { c } else { a }));
+            assert_eq!(
+                lanes(S::select_eq(vb, S::splat(1.25), vc, va)),
+                zip(&|a, b, c| if b == 1.25 { c } else { a })
+            );
+            assert_eq!(lanes(S::select_above(va, vb, vc, va)), zip(&|a, b, c| if a > b { c } else { a }));
+            assert_eq!(lanes(S::select_above(S::splat(f32::NAN), vb, vc, va)), c);
+            assert_eq!(lanes(S::select_above(va, S::splat(f32::NAN), vc, va)), a);
+            let integers: Vec<u16> =
+                (0..S::LANES).map(|i| (i * 65535 / S::LANES.max(2)) as u16 + 1).collect();
+            let mut copy = vec![0; S::LANES];
+            S::store_u16(copy.as_mut_ptr(), S::load_u16(integers.as_ptr()));
+            assert_eq!(copy, integers);
             assert_eq!(lanes(S::select_positive(va, vb, vc)), zip(&|a, b, c| if a > 0.0 { b } else { c }));
             assert_eq!(lanes(S::round(va)), zip(&|a, _, _| a.round_ties_even()));
             let n = S::round(S::mul(va, S::splat(8.0)));

@@ -44,6 +44,16 @@ unsafe impl Simd for Wide {
         }
     }
     #[inline(always)]
+    unsafe fn load_u16(p: *const u16) -> [f32; 16] {
+        // SAFETY: the trait's contract.
+        unsafe { p.cast::<[u16; 16]>().read_unaligned() }.map(f32::from)
+    }
+    #[inline(always)]
+    unsafe fn store_u16(p: *mut u16, v: [f32; 16]) {
+        // SAFETY: the trait's contract.
+        unsafe { p.cast::<[u16; 16]>().write_unaligned(v.map(|x| x as u16)) }
+    }
+    #[inline(always)]
     unsafe fn add(a: [f32; 16], b: [f32; 16]) -> [f32; 16] {
         from_fn(|i| a[i] + b[i])
     }
@@ -82,6 +92,14 @@ unsafe impl Simd for Wide {
     #[inline(always)]
     unsafe fn select_gt(a: [f32; 16], b: [f32; 16], x: [f32; 16], y: [f32; 16]) -> [f32; 16] {
         from_fn(|i| if a[i] > b[i] { x[i] } else { y[i] })
+    }
+    #[inline(always)]
+    unsafe fn select_eq(a: [f32; 16], b: [f32; 16], x: [f32; 16], y: [f32; 16]) -> [f32; 16] {
+        from_fn(|i| if a[i] == b[i] { x[i] } else { y[i] })
+    }
+    #[inline(always)]
+    unsafe fn select_above(a: [f32; 16], b: [f32; 16], x: [f32; 16], y: [f32; 16]) -> [f32; 16] {
+        from_fn(|i| if a[i] > b[i] || a[i].is_nan() { x[i] } else { y[i] })
     }
     #[inline(always)]
     unsafe fn round(a: [f32; 16]) -> [f32; 16] {

@@ -3,12 +3,12 @@
 use proc_macro::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Error, Expr, Field, Fields, Result, parse_macro_input};
+use syn::{Data, DeriveInput, Error, Expr, Field, Fields, LitStr, Result, parse_macro_input};
 
 /// Makes a struct a module: every field takes part, in field order and under its own name.
 ///
 /// Fields may be modules, parameters, buffers, `Option`, `Vec` or arrays of them, and plain settings. Mark a field
-/// of any other type `#[module(skip)]`. `kind()` is the struct's name; `#[module(kind = "...")]` on the struct gives
+/// of any other type `#[module(skip)]`; `#[module(name = "0")]` gives a field another name in paths. `kind()` is the struct's name; `#[module(kind = "...")]` on the struct gives
 /// another.
 #[proc_macro_derive(Module, attributes(module))]
 pub fn derive_module(input: TokenStream) -> TokenStream {
@@ -39,11 +39,12 @@ fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
     let mut visits = Vec::new();
     let mut visits_mut = Vec::new();
     for field in fields {
-        if is_skipped(field)? {
+        let options = options(field)?;
+        if options.skip {
             continue;
         }
         let ident = field.ident.as_ref().expect("named fields");
-        let name = ident.to_string();
+        let name = options.name.unwrap_or_else(|| ident.to_string());
         let name = name.strip_prefix("r#").unwrap_or(&name);
         // Spanned at the type, so that "cannot be a field of a module" points at the field.
         let ty = &field.ty;
@@ -119,18 +120,29 @@ fn kind(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
     Ok(kind)
 }
 
-/// Whether the field is marked `#[module(skip)]`; any other content of the attribute is an error.
-fn is_skipped(field: &Field) -> Result<bool> {
-    let mut skip = false;
+/// What `#[module(...)]` says of a field.
+#[derive(Default)]
+struct FieldOptions {
+    /// The field takes no part.
+    skip: bool,
+    /// Its name in paths, where that is no Rust identifier: `"0"`.
+    name: Option<String>,
+}
+
+fn options(field: &Field) -> Result<FieldOptions> {
+    let mut options = FieldOptions::default();
     for attribute in field.attrs.iter().filter(|a| a.path().is_ident("module")) {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("skip") {
-                skip = true;
+                options.skip = true;
+                Ok(())
+            } else if meta.path.is_ident("name") {
+                options.name = Some(meta.value()?.parse::<LitStr>()?.value());
                 Ok(())
             } else {
-                Err(meta.error("unknown option: the only one of a field is `skip`"))
+                Err(meta.error("unknown option: those of a field are `skip` and `name = \"...\"`"))
             }
         })?;
     }
-    Ok(skip)
+    Ok(options)
 }

@@ -2,14 +2,19 @@
 
 extern crate self as cresset_nn;
 
+mod fused;
 pub mod init;
 pub mod layers;
 mod module;
 pub mod optim;
 mod param;
 pub mod schedule;
+pub mod state_dict;
+pub mod weights;
 
 pub use cresset_derive::Module;
+pub use fused::{bn_relu, conv_bn, conv_bn_add_relu, conv_bn_relu};
 pub use layers::*;
 pub use module::{Field, Forward, Layer, Mode, Module, ModuleExt, Visitor, VisitorMut};
 pub use param::{Buffer, Param};
+pub use state_dict::{LoadError, LoadReport, StateDict, Strictness};

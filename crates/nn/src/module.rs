@@ -1,8 +1,10 @@
 //! `Module`: a tree of parameters, buffers and submodules, and what can be done with any such tree.
 
 use crate::param::{Buffer, Param};
+use crate::state_dict::{self, LoadError, LoadReport, StateDict, Strictness};
 use cresset_tensor::scope::{LayerName, NoteCaller};
 use cresset_tensor::{Device, Tensor};
+use std::collections::HashSet;
 
 /// A part of a model: it owns parameters, buffers and other modules. Derive it:
 ///
@@ -325,19 +327,29 @@ impl VisitorMut for WalkMut<'_> {
 
 /// What can be done with any module.
 pub trait ModuleExt: Module {
-    /// Every parameter with its path (`layer1.0.conv1.weight`), in field order, as handles to the same parameters.
+    /// Every parameter with its path (`layer1.0.conv1.weight`), in PyTorch's order, as handles to the same
+    /// parameters. One that is registered in two places is listed once, under its first path.
     fn named_parameters(&self) -> Vec<(String, Param)> {
-        let mut out = Vec::new();
-        self.walk(&mut |_, _| {}, &mut |name, p| out.push((name.to_owned(), p.share())), &mut |_, _| {});
+        let mut out: Vec<(String, Param)> = Vec::new();
+        let mut seen = HashSet::new();
+        self.walk(
+            &mut |_, _| {},
+            &mut |name, p| {
+                if seen.insert(std::ptr::from_ref(p.leaf())) {
+                    out.push((name.to_owned(), p.share()));
+                }
+            },
+            &mut |_, _| {},
+        );
         out
     }
 
-    /// Every parameter, in field order.
+    /// Every parameter, in PyTorch's order.
     fn parameters(&self) -> Vec<Param> {
         self.named_parameters().into_iter().map(|(_, p)| p).collect()
     }
 
-    /// The value of every buffer with its path, in field order.
+    /// The value of every buffer with its path, in PyTorch's order.
     fn named_buffers(&self) -> Vec<(String, cresset_tensor::Array)> {
         let mut out = Vec::new();
         self.walk(&mut |_, _| {}, &mut |_, _| {}, &mut |name, b| out.push((name.to_owned(), b.get())));
@@ -349,6 +361,20 @@ pub trait ModuleExt: Module {
         let mut out = vec![(String::new(), self.kind())];
         self.walk(&mut |name, m| out.push((name.to_owned(), m.kind())), &mut |_, _| {}, &mut |_, _| {});
         out
+    }
+
+    /// Parameters and buffers by path, in PyTorch's order: a snapshot, which later training does not change.
+    fn state_dict(&self) -> StateDict {
+        state_dict::state_dict(self)
+    }
+
+    /// Overwrites parameters and buffers with those of a state dict, converting the element type where it differs.
+    ///
+    /// # Errors
+    /// If keys or shapes do not agree (see [`Strictness`] and [`Misfits`](state_dict::Misfits)). Nothing is changed
+    /// then.
+    fn load_state_dict(&self, state: &StateDict, strictness: Strictness) -> Result<LoadReport, LoadError> {
+        state_dict::load_state_dict(self, state, strictness)
     }
 
     /// Learnable numbers.

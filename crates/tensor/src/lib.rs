@@ -18,6 +18,7 @@ mod device;
 mod dims;
 mod display;
 mod error;
+pub mod gradcheck;
 mod graph;
 mod leaf;
 pub mod op;

@@ -31,9 +31,9 @@ impl Algorithm {
     pub const ALL: [Algorithm; 2] = [Algorithm::Winograd, Algorithm::ImplicitGemm];
 
     /// The algorithm for a pass.
-    pub fn choose(pass: Pass, g: &Conv2dGeometry) -> Algorithm {
+    pub fn choose(_pass: Pass, g: &Conv2dGeometry) -> Algorithm {
         let applies = |a: &Algorithm| match a {
-            Algorithm::Winograd => !exact() && winograd_pays(pass, g),
+            Algorithm::Winograd => !exact() && winograd_pays(g),
             Algorithm::ImplicitGemm => true,
         };
         Self::ALL.into_iter().find(applies).unwrap_or(Algorithm::ImplicitGemm)
@@ -43,14 +43,14 @@ impl Algorithm {
 /// Fewest tiles over which reading the transformed weights, four times as large, is spread.
 const WINOGRAD_TILES: usize = 16;
 
-fn winograd_pays(pass: Pass, g: &Conv2dGeometry) -> bool {
+fn winograd_pays(g: &Conv2dGeometry) -> bool {
     let plain = g.kernel == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1] && g.groups == 1;
     // The mirrored convolution of the input gradient has the padding that is left of two.
     let padding = g.padding.iter().flatten().all(|&p| p <= 2);
     let channels = [g.in_channels, g.out_channels];
     let channels = channels.iter().all(|&c| c >= 32 && c.is_multiple_of(winograd::CHANNEL_GRANULE));
     let tiles = g.batch * g.out_height().div_ceil(4) * g.out_width().div_ceil(4);
-    plain && padding && channels && tiles >= WINOGRAD_TILES && pass != Pass::WeightGradient
+    plain && padding && channels && tiles >= WINOGRAD_TILES
 }
 
 const UNSET: u8 = 2;

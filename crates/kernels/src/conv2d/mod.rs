@@ -51,7 +51,10 @@ pub fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32])
 #[track_caller]
 pub fn weight_gradient(g: &Conv2dGeometry, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     g.check("conv2d::weight_gradient", x.len(), dw.len(), dy.len());
-    implicit_gemm::weight_gradient(g, x, dy, dw);
+    match Algorithm::choose(Pass::WeightGradient, g) {
+        Algorithm::Winograd => winograd::weight_gradient(g, x, dy, dw),
+        Algorithm::ImplicitGemm => implicit_gemm::weight_gradient(g, x, dy, dw),
+    }
 }
 
 /// The gradient of the bias: the sum of `dy` over images and pixels.

@@ -14,7 +14,7 @@ pub(crate) mod blocking;
 pub(crate) mod driver;
 mod epilogue;
 mod micro_kernel;
-mod outer_kernel;
+pub(crate) mod outer_kernel;
 pub(crate) mod pack;
 pub(crate) mod points;
 pub(crate) mod rows;

@@ -16,6 +16,7 @@ mod convolve;
 mod dense_tile;
 mod tiles;
 mod transform;
+mod weight_gradient;
 mod weights;
 
 use super::Conv2dGeometry;
@@ -75,4 +76,9 @@ pub(super) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut
         mirrored: true,
     };
     convolve(&filter, dy, &weights, Epilogue::default(), dx);
+}
+
+/// The weight gradient.
+pub(super) fn weight_gradient(g: &Conv2dGeometry, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    weight_gradient::weight_gradient(&forward_filter(g), x, dy, dw);
 }

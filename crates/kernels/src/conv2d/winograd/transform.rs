@@ -123,12 +123,13 @@ pub(super) unsafe fn input_tile<S: Simd>(
         unsafe {
             let mut half = [[S::zero(); 6]; 6];
             for j in 0..6 {
-                let mut column = [S::zero(); 6];
-                for (i, v) in column.iter_mut().enumerate() {
-                    *v = S::load(pixels[i][j].add(channel));
+                let column = [0, 1, 2, 3, 4, 5].map(|i: usize| pixels[i][j]);
+                let mut d = [S::zero(); 6];
+                for (d, p) in d.iter_mut().zip(column) {
+                    *d = S::load(p.add(channel));
                 }
-                for (i, v) in input::<S>(column).into_iter().enumerate() {
-                    half[i][j] = v;
+                for (half, v) in half.iter_mut().zip(input::<S>(d)) {
+                    half[j] = v;
                 }
             }
             for (i, row) in half.into_iter().enumerate() {
@@ -154,8 +155,8 @@ pub(super) unsafe fn output_tile<S: Simd>(from: *const f32, stride: usize) -> [[
             for (i, v) in column.iter_mut().enumerate() {
                 *v = S::load(from.add((i * 6 + j) * stride));
             }
-            for (i, v) in output::<S>(column).into_iter().enumerate() {
-                half[i][j] = v;
+            for (half, v) in half.iter_mut().zip(output::<S>(column)) {
+                half[j] = v;
             }
         }
         let mut tile = [[S::zero(); 4]; 4];
@@ -163,5 +164,65 @@ pub(super) unsafe fn output_tile<S: Simd>(from: *const f32, stride: usize) -> [[
             *tile = output::<S>(row);
         }
         tile
+    }
+}
+
+/// `A e A^T` of a tile of 4x4 pixels of `channels` channels; frequency f is written `f * stride` floats from
+/// `to`.
+///
+/// # Safety
+/// As [`input_tile`].
+#[inline(always)]
+pub(super) unsafe fn output_gradient_tile<S: Simd>(
+    pixels: &[[*const f32; 4]; 4],
+    channels: usize,
+    to: *mut f32,
+    stride: usize,
+) {
+    for channel in (0..channels).step_by(S::LANES) {
+        // SAFETY: the caller's guarantees.
+        unsafe {
+            let mut half = [[S::zero(); 4]; 6];
+            for j in 0..4 {
+                let mut e = [S::zero(); 4];
+                for (e, row) in e.iter_mut().zip(pixels) {
+                    *e = S::load(row[j].add(channel));
+                }
+                for (half, v) in half.iter_mut().zip(output_gradient::<S>(e)) {
+                    half[j] = v;
+                }
+            }
+            for (i, row) in half.into_iter().enumerate() {
+                for (j, v) in output_gradient::<S>(row).into_iter().enumerate() {
+                    S::store(to.add((i * 6 + j) * stride + channel), v);
+                }
+            }
+        }
+    }
+}
+
+/// `G^T m G` of one vector of channels; frequency f is read `f * stride` floats from `from`.
+///
+/// # Safety
+/// As [`output_tile`].
+#[inline(always)]
+pub(super) unsafe fn weight_gradient_tile<S: Simd>(from: *const f32, stride: usize) -> [[S::V; 3]; 3] {
+    // SAFETY: the caller's guarantees.
+    unsafe {
+        let mut half = [[S::zero(); 6]; 3];
+        for j in 0..6 {
+            let mut m = [S::zero(); 6];
+            for (i, m) in m.iter_mut().enumerate() {
+                *m = S::load(from.add((i * 6 + j) * stride));
+            }
+            for (half, v) in half.iter_mut().zip(weight_gradient::<S>(m)) {
+                half[j] = v;
+            }
+        }
+        let mut taps = [[S::zero(); 3]; 3];
+        for (taps, row) in taps.iter_mut().zip(half) {
+            *taps = weight_gradient::<S>(row);
+        }
+        taps
     }
 }

@@ -88,16 +88,15 @@ impl Kernel for Panel<'_> {
                         let from = w.data.as_ptr().add(first + tap * w.tap_stride);
                         *g = load_strided::<S>(from, w.output_stride);
                     }
-                    let columns = [0, 1, 2].map(|j| [g[0][j], g[1][j], g[2][j]]);
                     let mut half = [[S::zero(); IN]; 3];
-                    for (half, column) in half.iter_mut().zip(columns) {
-                        *half = transform::weight::<S>(column);
+                    for (j, half) in half.iter_mut().enumerate() {
+                        *half = transform::weight::<S>([g[0][j], g[1][j], g[2][j]]);
                     }
                     let to = self.first_output * w.inputs + c * width + j;
-                    for i in 0..IN {
-                        let row = transform::weight::<S>([half[0][i], half[1][i], half[2][i]]);
+                    for f in 0..IN {
+                        let row = transform::weight::<S>(half.map(|half| half[f]));
                         for (k, v) in row.into_iter().enumerate() {
-                            let to = (i * IN + k) * frequency_stride + to;
+                            let to = (f * IN + k) * frequency_stride + to;
                             S::store(self.packed.as_mut_ptr().add(to), v);
                         }
                     }

@@ -1,0 +1,218 @@
+//! The weight gradient: F(3x3, 4x4), the transposed algorithm.
+//!
+//! Per tile and frequency, the outer product of the transformed output gradient and the transformed input;
+//! the sum over all tiles is transformed back once. Tiles are taken in rounds: all threads transform the
+//! round's tiles, then all threads add its products, each some frequencies, so that every sum is made in the
+//! order of the tiles by whatever number of threads.
+
+use super::dense_tile::outer_tile;
+use super::tiles::{Image, Tiles};
+use super::{FREQUENCIES, Filter, IN, OUT, transform};
+use crate::gemm::blocking;
+use crate::gemm::outer_kernel::pack_points;
+use crate::parallel::{self, DisjointMut};
+use crate::scratch;
+use crate::simd::{Kernel, Simd, dispatch};
+use std::ops::Range;
+
+/// Rows of a tile of the products.
+const MR: usize = 6;
+/// Floats of transformed tiles of a round, which go through the L3 cache.
+const ROUND_FLOATS: usize = 1 << 20;
+/// Fewest tiles of a round: each round reads and writes all sums.
+const MIN_TILES: usize = 64;
+/// Output channels of a task of the products.
+const ROWS: usize = 96;
+/// Tiles that a task transforms.
+const TILES: usize = 8;
+
+/// `dw` of a 3x3 convolution with stride 1. Channels are multiples of [`super::CHANNEL_GRANULE`].
+pub(super) fn weight_gradient(f: &Filter, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    let (inputs, outputs) = (f.input.channels, f.output.channels);
+    assert_eq!(x.len(), f.images * f.input.height * f.input.width * inputs);
+    assert_eq!(dy.len(), f.images * f.output.height * f.output.width * outputs);
+    assert_eq!(dw.len(), 9 * inputs * outputs);
+    let tiles = Tiles::new(f.images, f.output.height, f.output.width, f.padding);
+    let fits = ROUND_FLOATS / (FREQUENCIES * (inputs + outputs));
+    let round = fits.max(MIN_TILES).min(tiles.count.max(1)).next_multiple_of(TILES);
+    let zeros = vec![0.0; inputs.max(outputs)];
+    let plan = Plan { input: f.input, output: f.output, tiles, x, dy, zeros: &zeros };
+    scratch::with(FREQUENCIES * inputs * outputs, |sums: &mut [f32]| {
+        scratch::with(FREQUENCIES * round * (inputs + outputs), |memory: &mut [f32]| {
+            for start in (0..tiles.count).step_by(round) {
+                let tiles = start..tiles.count.min(start + round);
+                let (v, e) = memory.split_at_mut(FREQUENCIES * tiles.len() * inputs);
+                plan.transform(&tiles, &DisjointMut::new(v), &DisjointMut::new(e));
+                plan.multiply(tiles.len(), v, e, &DisjointMut::new(sums), start > 0);
+            }
+        });
+        if tiles.count == 0 {
+            sums.fill(0.0);
+        }
+        plan.transform_sums(sums, dw);
+    });
+}
+
+struct Plan<'a> {
+    input: Image,
+    output: Image,
+    tiles: Tiles,
+    x: &'a [f32],
+    dy: &'a [f32],
+    zeros: &'a [f32],
+}
+
+impl Plan<'_> {
+    /// Fills `v` (frequency, panel of inputs, tile, input) and `e` (frequency, tile, output).
+    fn transform(&self, tiles: &Range<usize>, v: &DisjointMut<f32>, e: &DisjointMut<f32>) {
+        parallel::for_each_range(tiles.len(), TILES, |part| {
+            dispatch(Transform { plan: self, tiles, part, v, e });
+        });
+    }
+
+    /// `sums[f][o][i] += sum over tiles of e[f][tile][o] * v[f][tile][i]`.
+    fn multiply(&self, count: usize, v: &[f32], e: &[f32], sums: &DisjointMut<f32>, accumulate: bool) {
+        let (inputs, outputs) = (self.input.channels, self.output.channels);
+        let blocks = outputs.div_ceil(ROWS);
+        parallel::for_each_index(FREQUENCIES * blocks, |task| {
+            let (frequency, block) = (task / blocks, task % blocks);
+            let rows = block * ROWS..outputs.min((block + 1) * ROWS);
+            let v = &v[frequency * count * inputs..(frequency + 1) * count * inputs];
+            let e = &e[frequency * count * outputs..(frequency + 1) * count * outputs];
+            // SAFETY: each task has its own rows of its own frequency.
+            let sums = unsafe {
+                let start = frequency * outputs * inputs;
+                sums.slice(start + rows.start * inputs..start + rows.end * inputs)
+            };
+            scratch::with(rows.len().next_multiple_of(MR) * count + 64, |packed: &mut [f32]| {
+                dispatch(Products { v, e, rows, inputs, outputs, count, packed, sums, accumulate });
+            });
+        });
+    }
+
+    /// `dw = G^T sums G`.
+    fn transform_sums(&self, sums: &[f32], dw: &mut [f32]) {
+        let inputs = self.input.channels;
+        parallel::for_each_chunk(dw, 9 * inputs, |start, dw| {
+            dispatch(TransformSums { sums, inputs, outputs: self.output.channels, start: start / 9, dw });
+        });
+    }
+}
+
+struct Transform<'a> {
+    plan: &'a Plan<'a>,
+    tiles: &'a Range<usize>,
+    part: Range<usize>,
+    v: &'a DisjointMut<'a, f32>,
+    e: &'a DisjointMut<'a, f32>,
+}
+
+impl Kernel for Transform<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let plan = self.plan;
+        let (inputs, outputs) = (plan.input.channels, plan.output.channels);
+        let count = self.tiles.len();
+        for i in self.part {
+            let tile = self.tiles.start + i;
+            let pixels = plan.tiles.inputs(tile, plan.x, &plan.input, plan.zeros);
+            let width = blocking::panel_width::<S>();
+            for column in (0..inputs).step_by(width) {
+                let width = width.min(inputs - column);
+                // SAFETY: `v` and `e` hold this round's tiles, and each tile is transformed once; pixels and
+                // zeros have all channels.
+                unsafe {
+                    let to = self.v.as_mut_ptr().add(column * count + i * width);
+                    let pixels = pixels.map(|row| row.map(|p| p.add(column)));
+                    transform::input_tile::<S>(&pixels, width, to, count * inputs);
+                }
+            }
+            let mut pixels = [[plan.zeros.as_ptr(); OUT]; OUT];
+            let offsets = plan.tiles.outputs(tile, &plan.output);
+            for (p, &offset) in pixels.as_flattened_mut().iter_mut().zip(offsets.as_flattened()) {
+                if offset != usize::MAX {
+                    *p = plan.dy[offset..].as_ptr();
+                }
+            }
+            // SAFETY: as above.
+            unsafe {
+                let to = self.e.as_mut_ptr().add(i * outputs);
+                transform::output_gradient_tile::<S>(&pixels, outputs, to, count * outputs);
+            }
+        }
+    }
+}
+
+struct Products<'a> {
+    v: &'a [f32],
+    e: &'a [f32],
+    rows: Range<usize>,
+    inputs: usize,
+    outputs: usize,
+    count: usize,
+    packed: &'a mut [f32],
+    sums: &'a mut [f32],
+    accumulate: bool,
+}
+
+impl Kernel for Products<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Products { v, e, rows, inputs, outputs, count, packed, sums, accumulate } = self;
+        // SAFETY: `e` has `count` rows of `outputs` floats; a panel of `v` has `count` rows; the last tile of
+        // rows is short.
+        unsafe {
+            pack_points::<S, MR>(e, outputs, rows.start, rows.len(), count, packed);
+            let width = blocking::panel_width::<S>();
+            for column in (0..inputs).step_by(width) {
+                let width = width.min(inputs - column);
+                let b = v[column * count..].as_ptr();
+                for row in (0..rows.len()).step_by(MR) {
+                    let a = packed[row * count..].as_ptr();
+                    let c = sums[row * inputs + column..].as_mut_ptr();
+                    let n = MR.min(rows.len() - row);
+                    match (width / S::LANES, S::REGISTERS >= 32) {
+                        (1, _) => outer_tile::<S, MR, 1>(count, a, b, c, inputs, n, accumulate),
+                        (2, _) => outer_tile::<S, MR, 2>(count, a, b, c, inputs, n, accumulate),
+                        (3, true) => outer_tile::<S, MR, 3>(count, a, b, c, inputs, n, accumulate),
+                        (4, true) => outer_tile::<S, MR, 4>(count, a, b, c, inputs, n, accumulate),
+                        _ => unreachable!("a panel has as many vectors as a tile"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct TransformSums<'a> {
+    sums: &'a [f32],
+    inputs: usize,
+    outputs: usize,
+    /// First pair of output and input channel, in units of inputs.
+    start: usize,
+    dw: &'a mut [f32],
+}
+
+impl Kernel for TransformSums<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let TransformSums { sums, inputs, outputs, start, dw } = self;
+        for (o, dw) in dw.chunks_exact_mut(9 * inputs).enumerate() {
+            for c in (0..inputs).step_by(S::LANES) {
+                // SAFETY: every frequency has `outputs * inputs` sums, and inputs come in whole vectors.
+                unsafe {
+                    let from = sums[start + o * inputs + c..].as_ptr();
+                    let taps = transform::weight_gradient_tile::<S>(from, outputs * inputs);
+                    for (tap, v) in taps.into_iter().flatten().enumerate() {
+                        S::store(dw[tap * inputs + c..].as_mut_ptr(), v);
+                    }
+                }
+            }
+        }
+    }
+}
+
+const _: () = assert!(IN == OUT + 2);

@@ -1,17 +1,19 @@
-//! Batch normalization, as `torch.nn.functional.batch_norm` (Ioffe and Szegedy, 2015).
+//! Batch normalization, as `torch.nn.functional.batch_norm` (Ioffe and Szegedy, 2015), alone or with the addition
+//! of a residual and the ReLU that follow it in residual networks.
 //!
 //! Dimension 1 of the input is channels: (N, C), (N, C, L) or (N, C, H, W). Running statistics are the caller's;
 //! [`BatchStats::update_running`] moves them.
 
 use super::images::{dim_back, dim_last};
-use super::optional::{given, one_a_channel, or_absent};
+use super::normalization::Normalization;
+use super::optional::{given, is_given, one_a_channel, or_absent};
 use crate::array::{Array, DType};
 use crate::error::ShapeError;
 use crate::op::{Op, apply, apply_and_look};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use crate::trace;
-use cresset_kernels::batch_norm::{self, Backward, Mode, Relu};
+use cresset_kernels::batch_norm::{self, Mode};
 
 /// Mean and variance of each channel over a batch.
 #[derive(Clone, Debug)]
@@ -49,90 +51,73 @@ impl BatchStats {
     }
 }
 
-/// The input over channels, and the parameters as slices: what both modes work on.
-struct Operands {
-    /// (N, ..., C)
-    x: Array,
-    weight: Option<Array>,
-    bias: Option<Array>,
-}
-
-impl Operands {
-    fn new([x, weight, bias]: [&Array; 3]) -> Self {
-        let [weight, bias] = [weight, bias].map(|a| given(a).map(Array::contiguous));
-        Self { x: dim_last(x, 1), weight, bias }
-    }
-
-    fn channels(&self) -> usize {
-        self.x.shape()[self.x.rank() - 1]
-    }
-
-    /// Normalizes with the given mean and variance; the result has the channels in dimension 1.
-    fn normalize(&self, stats: &[Array; 2], eps: f32) -> Array {
-        let [scale, shift] = fold(stats, eps, self.weight.as_ref(), self.bias.as_ref());
-        let mut y = Array::empty_like(&self.x);
-        batch_norm::normalize(self.x.memory(), scale.memory(), shift.memory(), None, false, y.memory_mut());
-        dim_back(&y, 1)
-    }
-
-    /// The gradients by x, weight and bias.
-    fn backward(
-        &self,
-        [mean, var]: &[Array; 2],
-        epsilon: f32,
-        mode: Mode,
-        grad: Array,
-        needs: [bool; 3],
-    ) -> [Option<Array>; 3] {
-        let [mut dweight, mut dbias] = [Array::empty([self.channels()]), Array::empty([self.channels()])];
-        let gradient = Backward {
-            x: self.x.memory(),
-            mean: mean.memory(),
-            variance: var.memory(),
-            epsilon,
-            weight: self.weight.as_ref().map(Array::memory),
-            bias: self.bias.as_ref().map(Array::memory),
-            relu: Relu::None,
-            mode,
-        };
-        let mut dy = dim_last(&grad, 1);
-        drop(grad);
-        let dx = if dy.is_unique() {
-            gradient.run_in_place(dy.memory_mut(), dweight.memory_mut(), dbias.memory_mut());
-            dy
-        } else {
-            let mut dx = Array::empty_like(&dy);
-            gradient.run(dy.memory(), dx.memory_mut(), dweight.memory_mut(), dbias.memory_mut());
-            dx
-        };
-        [needs[0].then(|| dim_back(&dx, 1)), needs[1].then_some(dweight), needs[2].then_some(dbias)]
-    }
-}
-
-/// Scale and shift (C) of each channel that normalize with mean and variance `stats`.
-pub(super) fn fold(
-    [mean, var]: &[Array; 2],
+/// Inputs are x, weight, bias and a residual.
+#[derive(Debug)]
+struct BatchNorm {
+    /// Mean and variance to normalize with; without, those of the batch.
+    running: Option<[Array; 2]>,
     eps: f32,
-    weight: Option<&Array>,
-    bias: Option<&Array>,
-) -> [Array; 2] {
-    let (mut scale, mut shift) = (Array::empty_like(mean), Array::empty_like(mean));
-    let (weight, bias) = (weight.map(Array::memory), bias.map(Array::memory));
-    batch_norm::fold(mean.memory(), var.memory(), eps, weight, bias, scale.memory_mut(), shift.memory_mut());
-    [scale, shift]
+    relu: bool,
 }
 
-/// Checks the shapes of input and parameters.
-fn check([x, weight, bias]: [&Shape; 3]) -> Result<Shape, ShapeError> {
-    if x.rank() < 2 {
-        return Err(ShapeError::new(
-            "batch_norm",
-            format!("expected input (N, C) or (N, C, ...) with channels in dimension 1, found shape {x}"),
-        ));
+impl Op<4> for BatchNorm {
+    type Saved = Normalization;
+
+    fn name(&self) -> &'static str {
+        "batch_norm"
     }
-    one_a_channel("batch_norm", "the weight", weight, x[1], x)?;
-    one_a_channel("batch_norm", "the bias", bias, x[1], x)?;
-    Ok(x.clone())
+
+    fn shape(&self, [x, weight, bias, residual]: [&Shape; 4]) -> Result<Shape, ShapeError> {
+        let error = |message: String| Err(ShapeError::new(self.name(), message));
+        if x.rank() < 2 {
+            return error(format!(
+                "expected input (N, C) or (N, C, ...) with channels in dimension 1, found shape {x}"
+            ));
+        }
+        one_a_channel(self.name(), "the weight", weight, x[1], x)?;
+        one_a_channel(self.name(), "the bias", bias, x[1], x)?;
+        for (name, statistic) in ["running_mean", "running_var"].iter().zip(self.running.iter().flatten()) {
+            if *statistic.shape() != [x[1]] {
+                let found = statistic.shape();
+                return error(format!("{name} has shape {found}, expected ({},) for input shape {x}", x[1]));
+            }
+        }
+        if is_given(residual) && residual != x {
+            return error(format!("the residual has shape {residual}, the input {x}; they must be the same"));
+        }
+        Ok(x.clone())
+    }
+
+    fn forward(&self, [x, weight, bias, residual]: [&Array; 4]) -> (Array, Normalization) {
+        let x = dim_last(x, 1);
+        let (stats, mode) = match &self.running {
+            Some(stats) => (stats.clone(), Mode::Running),
+            None => (statistics(&x), Mode::Batch),
+        };
+        let [weight, bias] = [weight, bias].map(|a| given(a).map(Array::contiguous));
+        let mut normalization =
+            Normalization { x, stats, eps: self.eps, mode, weight, bias, relu: self.relu, y: None };
+        let y = normalization.forward(residual);
+        (dim_back(&y, 1), normalization)
+    }
+
+    fn backward(&self, saved: Normalization, grad: Array, needs: [bool; 4]) -> [Option<Array>; 4] {
+        let gradients = saved.backward(grad, needs[3]);
+        [
+            needs[0].then(|| dim_back(&gradients.x, 1)),
+            needs[1].then_some(gradients.weight),
+            needs[2].then_some(gradients.bias),
+            gradients.residual.map(|r| dim_back(&r, 1)),
+        ]
+    }
+}
+
+/// Mean and biased variance of each column of rows (N, ..., C).
+fn statistics(x: &Array) -> [Array; 2] {
+    let channels = x.shape()[x.rank() - 1];
+    let (mut mean, mut var) = (Array::empty([channels]), Array::empty([channels]));
+    batch_norm::statistics(x.numel() / channels.max(1), x.memory(), mean.memory_mut(), var.memory_mut());
+    [mean, var]
 }
 
 /// Refuses a batch (N, C, ...) of one value a channel, whose variance would be 0.
@@ -147,78 +132,6 @@ pub(super) fn check_count(x: &Shape) {
     );
 }
 
-/// With the statistics of the batch.
-#[derive(Debug)]
-struct BatchNormTrain {
-    eps: f32,
-}
-
-impl Op<3> for BatchNormTrain {
-    /// What was normalized, and the mean and variance of the batch.
-    type Saved = (Operands, [Array; 2]);
-
-    fn name(&self) -> &'static str {
-        "batch_norm"
-    }
-
-    fn shape(&self, inputs: [&Shape; 3]) -> Result<Shape, ShapeError> {
-        check(inputs)
-    }
-
-    fn forward(&self, inputs: [&Array; 3]) -> (Array, Self::Saved) {
-        let operands = Operands::new(inputs);
-        let channels = operands.channels();
-        let (mut mean, mut var) = (Array::empty([channels]), Array::empty([channels]));
-        let rows = operands.x.numel() / channels.max(1);
-        batch_norm::statistics(rows, operands.x.memory(), mean.memory_mut(), var.memory_mut());
-        let stats = [mean, var];
-        (operands.normalize(&stats, self.eps), (operands, stats))
-    }
-
-    fn backward(&self, (operands, stats): Self::Saved, grad: Array, needs: [bool; 3]) -> [Option<Array>; 3] {
-        operands.backward(&stats, self.eps, Mode::Batch, grad, needs)
-    }
-}
-
-/// With running statistics, which are constants.
-#[derive(Debug)]
-struct BatchNormEval {
-    /// Mean and variance.
-    stats: [Array; 2],
-    eps: f32,
-}
-
-impl Op<3> for BatchNormEval {
-    type Saved = Operands;
-
-    fn name(&self) -> &'static str {
-        "batch_norm"
-    }
-
-    fn shape(&self, inputs: [&Shape; 3]) -> Result<Shape, ShapeError> {
-        let x = check(inputs)?;
-        for (name, statistic) in ["running_mean", "running_var"].iter().zip(&self.stats) {
-            if *statistic.shape() != [x[1]] {
-                let found = statistic.shape();
-                return Err(ShapeError::new(
-                    "batch_norm",
-                    format!("{name} has shape {found}, expected ({},) for input shape {x}", x[1]),
-                ));
-            }
-        }
-        Ok(x)
-    }
-
-    fn forward(&self, inputs: [&Array; 3]) -> (Array, Operands) {
-        let operands = Operands::new(inputs);
-        (operands.normalize(&self.stats, self.eps), operands)
-    }
-
-    fn backward(&self, operands: Operands, grad: Array, needs: [bool; 3]) -> [Option<Array>; 3] {
-        operands.backward(&self.stats, self.eps, Mode::Running, grad, needs)
-    }
-}
-
 /// Normalizes each channel of x (N, C, ...) to mean 0 and variance 1 over the batch, then multiplies by `weight`
 /// (C) and adds `bias` (C); also gives the statistics of the batch.
 ///
@@ -231,9 +144,37 @@ pub fn batch_norm_train(
     bias: Option<&Tensor>,
     eps: f32,
 ) -> (Tensor, BatchStats) {
+    train(x, weight, bias, eps, None, false)
+}
+
+/// [`batch_norm_train`], plus a residual of x's shape if given, then ReLU, in one pass.
+///
+/// # Panics
+/// As `batch_norm_train`.
+#[track_caller]
+pub fn batch_norm_add_relu_train(
+    x: &Tensor,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    eps: f32,
+    residual: Option<&Tensor>,
+) -> (Tensor, BatchStats) {
+    train(x, weight, bias, eps, residual, true)
+}
+
+#[track_caller]
+fn train(
+    x: &Tensor,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    eps: f32,
+    residual: Option<&Tensor>,
+    relu: bool,
+) -> (Tensor, BatchStats) {
     check_count(x.shape());
-    let inputs = [x, &or_absent(weight), &or_absent(bias)];
-    let (y, stats) = apply_and_look(BatchNormTrain { eps }, inputs, |(_, stats)| stats.clone());
+    let inputs = [x, &or_absent(weight), &or_absent(bias), &or_absent(residual)];
+    let op = BatchNorm { running: None, eps, relu };
+    let (y, stats) = apply_and_look(op, inputs, |saved| saved.stats.clone());
     (y, BatchStats::new(stats, x.shape()))
 }
 
@@ -251,6 +192,25 @@ pub fn batch_norm_eval(
     bias: Option<&Tensor>,
     eps: f32,
 ) -> Tensor {
-    let op = BatchNormEval { stats: [running_mean.contiguous(), running_var.contiguous()], eps };
-    apply(op, [x, &or_absent(weight), &or_absent(bias)])
+    let running = Some([running_mean.contiguous(), running_var.contiguous()]);
+    let op = BatchNorm { running, eps, relu: false };
+    apply(op, [x, &or_absent(weight), &or_absent(bias), &or_absent(None)])
+}
+
+/// [`batch_norm_eval`], plus a residual of x's shape if given, then ReLU, in one pass.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn batch_norm_add_relu_eval(
+    x: &Tensor,
+    [running_mean, running_var]: [&Array; 2],
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    eps: f32,
+    residual: Option<&Tensor>,
+) -> Tensor {
+    let running = Some([running_mean.contiguous(), running_var.contiguous()]);
+    let op = BatchNorm { running, eps, relu: true };
+    apply(op, [x, &or_absent(weight), &or_absent(bias), &or_absent(residual)])
 }

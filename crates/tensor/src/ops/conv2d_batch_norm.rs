@@ -4,9 +4,11 @@
 //! and ReLU are one pass over memory; backward is two passes and the convolution's. In evaluation the
 //! normalization disappears into the convolution's weight and bias.
 
-use super::batch_norm::{BatchStats, check_count, fold};
+use super::batch_norm::{BatchStats, check_count};
 use super::conv2d::{Conv2dOptions, Saved, output_shape};
 use super::conv2d_fused::{check_residual, conv2d_fused};
+use super::images::{dim_back, dim_last};
+use super::normalization::{Gradients, Normalization};
 use super::optional::{given, one_a_channel, or_absent};
 use crate::array::Array;
 use crate::error::ShapeError;
@@ -14,7 +16,7 @@ use crate::graph;
 use crate::op::{Op, apply_and_look};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
-use cresset_kernels::batch_norm::{self, Backward, Mode, Relu};
+use cresset_kernels::batch_norm::Mode;
 use cresset_kernels::conv2d::{self, ColumnStatistics, Epilogue};
 
 /// A convolution, the batch normalization of its output, and what follows.
@@ -110,17 +112,7 @@ struct SavedTrain {
     /// Mean and biased variance of the convolution's output.
     stats: [Array; 2],
     /// `None` if backward is not wanted.
-    rest: Option<Rest>,
-}
-
-struct Rest {
-    conv: Saved,
-    /// Output of the convolution.
-    z: Array,
-    norm_weight: Option<Array>,
-    norm_bias: Option<Array>,
-    /// The output: tells where the ReLU was active, if a residual came between it and the normalization.
-    y: Option<Array>,
+    rest: Option<(Saved, Normalization)>,
 }
 
 impl Op<6> for Train {
@@ -146,68 +138,47 @@ impl Op<6> for Train {
 
     fn forward(&self, [x, w, bias, norm_weight, norm_bias, residual]: [&Array; 6]) -> (Array, SavedTrain) {
         let conv = Saved::new(&self.conv, x, w);
-        let [bias, norm_weight, norm_bias] =
+        let [bias, weight, norm_bias] =
             [bias, norm_weight, norm_bias].map(|a| given(a).map(Array::contiguous));
-        let residual = given(residual).map(Array::channels_last);
-
         let channels = conv.geometry.out_channels;
         let (mut mean, mut var) = (Array::empty([channels]), Array::empty([channels]));
         let statistics = ColumnStatistics { mean: mean.memory_mut(), variance: var.memory_mut() };
         let bias = bias.as_ref().map(Array::memory);
-        let mut z = conv.forward(Epilogue { bias, statistics: Some(statistics), ..Default::default() });
+        let z = conv.forward(Epilogue { bias, statistics: Some(statistics), ..Default::default() });
 
         let stats = [mean, var];
-        let [scale, shift] = fold(&stats, self.eps, norm_weight.as_ref(), norm_bias.as_ref());
-        let (scale, shift, add) = (scale.memory(), shift.memory(), residual.as_ref().map(Array::memory));
-        if !self.record {
-            batch_norm::normalize_in_place(z.memory_mut(), scale, shift, add, self.relu);
-            return (z, SavedTrain { stats, rest: None });
+        let mut normalization = Normalization {
+            x: dim_last(&z, 1),
+            stats: stats.clone(),
+            eps: self.eps,
+            mode: Mode::Batch,
+            weight,
+            bias: norm_bias,
+            relu: self.relu,
+            y: None,
+        };
+        drop(z);
+        if self.record {
+            let y = normalization.forward(residual);
+            (dim_back(&y, 1), SavedTrain { stats, rest: Some((conv, normalization)) })
+        } else {
+            let y = normalization.forward_in_place(residual);
+            (dim_back(&y, 1), SavedTrain { stats, rest: None })
         }
-        let mut y = Array::empty_like(&z);
-        batch_norm::normalize(z.memory(), scale, shift, add, self.relu, y.memory_mut());
-        let saved_y = (self.relu && residual.is_some()).then(|| y.clone());
-        (y, SavedTrain { stats, rest: Some(Rest { conv, z, norm_weight, norm_bias, y: saved_y }) })
     }
 
     fn backward(&self, saved: SavedTrain, grad: Array, needs: [bool; 6]) -> [Option<Array>; 6] {
-        let SavedTrain { stats: [mean, var], rest } = saved;
-        let Rest { conv, z, norm_weight, norm_bias, y } = rest.expect("recorded, since backward was wanted");
-        let channels = conv.geometry.out_channels;
-        let (mut dweight, mut dbias) = (Array::empty([channels]), Array::empty([channels]));
-        let gradient = Backward {
-            x: z.memory(),
-            mean: mean.memory(),
-            variance: var.memory(),
-            epsilon: self.eps,
-            weight: norm_weight.as_ref().map(Array::memory),
-            bias: norm_bias.as_ref().map(Array::memory),
-            relu: match &y {
-                _ if !self.relu => Relu::None,
-                Some(y) => Relu::Output(y.memory()),
-                None => Relu::Recompute,
-            },
-            mode: Mode::Batch,
-        };
-        let mut dy = grad.channels_last();
-        drop(grad);
-        let (dz, dresidual) = if needs[5] {
-            let mut dz = Array::empty_like(&z);
-            let sums = (dweight.memory_mut(), dbias.memory_mut());
-            gradient.run_with_residual(dy.memory_mut(), dz.memory_mut(), sums.0, sums.1);
-            (dz, Some(dy))
-        } else {
-            gradient.run_in_place(dy.memory_mut(), dweight.memory_mut(), dbias.memory_mut());
-            (dy, None)
-        };
-        drop((z, y));
-
+        let (conv, normalization) = saved.rest.expect("recorded, since backward was wanted");
+        let Gradients { x, weight, bias, residual } = normalization.backward(grad, needs[5]);
+        let dz = dim_back(&x, 1);
         let dconv_bias = needs[2].then(|| {
-            let mut db = Array::empty([channels]);
+            let mut db = Array::empty([conv.geometry.out_channels]);
             conv2d::bias_gradient(&conv.geometry, dz.memory(), db.memory_mut());
             db
         });
         let [dx, dw] = conv.backward(&dz, [needs[0], needs[1]]);
-        [dx, dw, dconv_bias, needs[3].then_some(dweight), needs[4].then_some(dbias), dresidual]
+        let [dweight, dbias] = [needs[3].then_some(weight), needs[4].then_some(bias)];
+        [dx, dw, dconv_bias, dweight, dbias, residual.map(|r| dim_back(&r, 1))]
     }
 
     fn macs(&self, [x, w, ..]: [&Shape; 6], _: &Shape) -> u64 {

@@ -29,6 +29,7 @@ mod max_pool2d;
 mod maximum;
 mod narrow;
 mod nll_loss;
+mod normalization;
 mod number;
 mod one_hot;
 mod operators;
@@ -47,7 +48,9 @@ mod var;
 mod where_;
 
 pub use avg_pool2d::AvgPool2dOptions;
-pub use batch_norm::{BatchStats, batch_norm_eval, batch_norm_train};
+pub use batch_norm::{
+    BatchStats, batch_norm_add_relu_eval, batch_norm_add_relu_train, batch_norm_eval, batch_norm_train,
+};
 pub use bce_with_logits::{BceWithLogitsOptions, bce_with_logits};
 pub use conv2d::{Conv2dOptions, Padding};
 pub use conv2d_batch_norm::Conv2dBatchNorm;

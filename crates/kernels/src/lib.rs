@@ -17,6 +17,7 @@ pub mod scratch;
 pub mod simd;
 pub mod softmax;
 
+mod channels;
 mod geometry;
 mod rows;
 #[cfg(test)]

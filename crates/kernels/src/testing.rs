@@ -1,37 +1,15 @@
-//! Shared by the tests of the kernels: inputs, comparison with double precision, and runs on every instruction set
-//! and number of threads.
+//! Shared by the tests of the kernels: inputs, comparison with double precision, and runs with several numbers of
+//! threads.
 
-use std::cell::Cell;
 use std::fmt::Debug;
 use std::sync::OnceLock;
 
-use rayon::ThreadPool;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::simd::Isa;
-
-thread_local! {
-    static FORCED: Cell<Option<Isa>> = const { Cell::new(None) };
-}
-
-/// The instruction set that this thread has to use, in the pools of [`everywhere`].
-pub(crate) fn forced_isa() -> Option<Isa> {
-    FORCED.get()
-}
-
-/// One pool for each available instruction set and several numbers of threads.
-fn pools() -> &'static [(String, ThreadPool)] {
-    static POOLS: OnceLock<Vec<(String, ThreadPool)>> = OnceLock::new();
-    POOLS.get_or_init(|| {
-        let settings = Isa::available().flat_map(|isa| [1, 2, 3, 8].map(|threads| (isa, threads)));
-        settings
-            .map(|(isa, threads)| {
-                let builder = rayon::ThreadPoolBuilder::new()
-                    .num_threads(threads)
-                    .start_handler(move |_| FORCED.set(Some(isa)));
-                (format!("{isa}, {threads} threads"), builder.build().expect("a pool of threads"))
-            })
-            .collect()
-    })
+fn pools() -> &'static [ThreadPool] {
+    static POOLS: OnceLock<Vec<ThreadPool>> = OnceLock::new();
+    let pool = |threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads");
+    POOLS.get_or_init(|| [1, 2, 3, 8].map(pool).into())
 }
 
 /// What can be compared bit by bit.
@@ -88,14 +66,13 @@ impl<A: Bits, B: Bits, C: Bits> Bits for (A, B, C) {
     }
 }
 
-/// Runs `f` on every instruction set with 1, 2, 3 and 8 threads, checks that all results have the same bits, and
-/// returns the result.
+/// Runs `f` with 1, 2, 3 and 8 threads, checks that all results have the same bits, and returns the result.
 #[track_caller]
-pub(crate) fn everywhere<T: Bits + Send>(f: impl Fn() -> T + Sync) -> T {
-    let mut results = pools().iter().map(|(name, pool)| (name, pool.install(&f)));
-    let (first_name, first) = results.next().expect("at least one pool");
-    for (name, result) in results {
-        assert!(first.bits() == result.bits(), "different bits with {first_name} and with {name}");
+pub(crate) fn on_any_threads<T: Bits + Send>(f: impl Fn() -> T + Sync) -> T {
+    let mut results = pools().iter().map(|pool| (pool.current_num_threads(), pool.install(&f)));
+    let (_, first) = results.next().expect("at least one pool");
+    for (threads, result) in results {
+        assert!(first.bits() == result.bits(), "different bits with 1 and with {threads} threads");
     }
     first
 }

@@ -1,6 +1,6 @@
 //! Plain loops compiled for the chosen instruction set.
 
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Simd, dispatch};
 
 struct Closure<F>(F);
 
@@ -12,7 +12,7 @@ impl<F: FnOnce() -> R, R> Kernel for Closure<F> {
     }
 }
 
-/// Runs `f`, which the compiler vectorizes with the instruction set that [`dispatch`](crate::simd::dispatch) chooses.
+/// Runs `f`, which the compiler vectorizes with the instruction set that [`dispatch`] chooses.
 ///
 /// For loops whose iterations are independent, or whose lanes are spelled out, plain Rust becomes the same machine
 /// code as intrinsics do. Mark the closure, and what it calls, `#[inline(always)]`: what is not inlined is compiled
@@ -20,9 +20,5 @@ impl<F: FnOnce() -> R, R> Kernel for Closure<F> {
 /// the same bits on all instruction sets.
 #[inline(always)]
 pub(crate) fn vectorize<R>(f: impl FnOnce() -> R) -> R {
-    #[cfg(test)]
-    if let Some(isa) = crate::testing::forced_isa() {
-        return crate::simd::dispatch_on(isa, Closure(f));
-    }
-    crate::simd::dispatch(Closure(f))
+    dispatch(Closure(f))
 }

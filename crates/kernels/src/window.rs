@@ -74,32 +74,84 @@ impl Window {
     }
 }
 
+/// For each element of an axis the windows that cover it, each with the tap that falls there.
+///
+/// A gradient that goes from windows to elements is gathered by element: then no two threads add to the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct Covers {
+    pairs: Vec<(usize, usize)>,
+    /// Where the pairs of each element begin, and the end of the last.
+    starts: Vec<usize>,
+}
+
+impl Covers {
+    /// Those of `count` windows.
+    pub fn new(window: Window, count: usize) -> Self {
+        let Window { input, kernel, stride, padding, dilation } = window;
+        let (mut pairs, mut starts) = (vec![], vec![0]);
+        for at in padding..input + padding {
+            let first = (at + 1).saturating_sub((kernel - 1) * dilation + 1).div_ceil(stride);
+            for index in first..count.min(at / stride + 1) {
+                let distance = at - index * stride;
+                if distance.is_multiple_of(dilation) {
+                    pairs.push((index, distance / dilation));
+                }
+            }
+            starts.push(pairs.len());
+        }
+        Self { pairs, starts }
+    }
+
+    /// (window, tap) of all windows that cover element `at`, in the order of the windows.
+    pub fn of(&self, at: usize) -> &[(usize, usize)] {
+        &self.pairs[self.starts[at]..self.starts[at + 1]]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn all() -> impl Iterator<Item = (Window, usize)> {
+        let sizes = (1..9).flat_map(|input| (1..5).map(move |kernel| (input, kernel)));
+        let steps = (1..4).flat_map(|stride| (1..4).map(move |dilation| (stride, dilation)));
+        let windows = sizes.flat_map(move |(input, kernel)| {
+            let steps = steps.clone();
+            (0..=kernel / 2).flat_map(move |padding| {
+                let window = move |(stride, dilation)| Window { input, kernel, stride, padding, dilation };
+                steps.clone().map(window)
+            })
+        });
+        windows.flat_map(|w| {
+            [false, true].into_iter().filter_map(move |ceil| Some((w, w.count(ceil, "test", "width").ok()?)))
+        })
+    }
+
+    /// Where a tap falls, by definition.
+    fn place(w: &Window, index: usize, tap: usize) -> Option<usize> {
+        let at = (index * w.stride + tap * w.dilation) as isize - w.padding as isize;
+        (at >= 0 && at < w.input as isize).then_some(at as usize)
+    }
+
     #[test]
     fn taps_are_those_inside_the_input() {
-        for input in 1..9 {
-            for kernel in 1..5 {
-                for stride in 1..4 {
-                    for padding in 0..=kernel / 2 {
-                        for dilation in 1..4 {
-                            let w = Window { input, kernel, stride, padding, dilation };
-                            for ceil in [false, true] {
-                                let Ok(count) = w.count(ceil, "test", "width") else { continue };
-                                for i in 0..count {
-                                    let inside = |t: &usize| {
-                                        let at = (i * stride + t * dilation) as isize - padding as isize;
-                                        at >= 0 && at < input as isize
-                                    };
-                                    let expected: Vec<usize> = (0..kernel).filter(inside).collect();
-                                    assert_eq!(w.taps(i).collect::<Vec<_>>(), expected, "{w:?} window {i}");
-                                }
-                            }
-                        }
-                    }
-                }
+        for (w, count) in all() {
+            for i in 0..count {
+                let inside = (0..w.kernel).filter_map(|t| Some((t, place(&w, i, t)?)));
+                let taps = w.taps(i).map(|t| (t, w.position(i, t)));
+                assert!(taps.eq(inside), "{w:?} window {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn covers_are_the_windows_over_an_element() {
+        for (w, count) in all() {
+            let covers = Covers::new(w, count);
+            for at in 0..w.input {
+                let pairs = (0..count).flat_map(|i| (0..w.kernel).map(move |t| (i, t)));
+                let expected: Vec<_> = pairs.filter(|&(i, t)| place(&w, i, t) == Some(at)).collect();
+                assert_eq!(covers.of(at), expected, "{w:?} element {at}");
             }
         }
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{assert_close, everywhere, random};
+use crate::testing::{assert_close, on_any_threads, random};
 
 /// (rows, channels), from nothing to several blocks and tasks with ragged ends.
 const SIZES: [(usize, usize); 14] = [
@@ -64,7 +64,7 @@ impl Case {
 fn statistics_match_double_precision() {
     for size in SIZES {
         let case = Case::new(size);
-        let (mean, variance) = everywhere(|| {
+        let (mean, variance) = on_any_threads(|| {
             let (mut mean, mut variance) = (vec![9.0; case.channels], vec![9.0; case.channels]);
             statistics(case.rows, &case.x, &mut mean, &mut variance);
             (mean, variance)
@@ -128,7 +128,7 @@ fn normalize_matches_double_precision() {
         fold(&mean, &variance, EPSILON, Some(&case.weight), Some(&case.bias), &mut scale, &mut shift);
         for (add, relu) in [(false, false), (false, true), (true, false), (true, true)] {
             let residual = add.then_some(&case.residual[..]);
-            let (y, in_place) = everywhere(|| {
+            let (y, in_place) = on_any_threads(|| {
                 let mut y = vec![f32::NAN; case.x.len()];
                 normalize(&case.x, &scale, &shift, residual, relu, &mut y);
                 let mut in_place = case.x.clone();
@@ -222,18 +222,18 @@ fn check_backward(case: &Case, b: &Backward<'_>, plain: &[f32]) {
     let gated = |(i, &dy): (usize, &f32)| if mask.is_some_and(|y| y[i] <= 0.0) { 0.0 } else { dy };
     let g: Vec<f32> = case.dy.iter().enumerate().map(gated).collect();
     let new = || (vec![f32::NAN; case.x.len()], vec![f32::NAN; n], vec![f32::NAN; n]);
-    let separate = everywhere(|| {
+    let separate = on_any_threads(|| {
         let (mut dx, mut dweight, mut dbias) = new();
         b.run(&case.dy, &mut dx, &mut dweight, &mut dbias);
         (dx, dweight, dbias)
     });
-    let in_place = everywhere(|| {
+    let in_place = on_any_threads(|| {
         let (_, mut dweight, mut dbias) = new();
         let mut dx = case.dy.clone();
         b.run_in_place(&mut dx, &mut dweight, &mut dbias);
         (dx, dweight, dbias)
     });
-    let (with_residual, residual) = everywhere(|| {
+    let (with_residual, residual) = on_any_threads(|| {
         let (mut dx, mut dweight, mut dbias) = new();
         let mut dy = case.dy.clone();
         b.run_with_residual(&mut dy, &mut dx, &mut dweight, &mut dbias);

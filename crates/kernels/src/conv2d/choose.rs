@@ -3,12 +3,14 @@
 //! Conditions depend on the geometry alone, never on time or threads, so the same model always gives the same
 //! bits on the same machine type.
 
-use super::{Conv2dGeometry, winograd};
+use super::{Conv2dGeometry, single_channel, winograd};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A way to compute one pass of a convolution, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
+    /// Nine weights in registers: 3x3 kernels over one channel, forward and weight gradient.
+    SingleChannel,
     /// F(4x4, 3x3): a quarter of the multiplications. 3x3 kernels with stride 1 and enough channels.
     Winograd,
     /// A product of patches with weights, for every geometry.
@@ -28,11 +30,12 @@ pub enum Pass {
 
 impl Algorithm {
     /// All of them, best first.
-    pub const ALL: [Algorithm; 2] = [Algorithm::Winograd, Algorithm::ImplicitGemm];
+    pub const ALL: [Algorithm; 3] = [Algorithm::SingleChannel, Algorithm::Winograd, Algorithm::ImplicitGemm];
 
     /// The algorithm for a pass.
-    pub fn choose(_pass: Pass, g: &Conv2dGeometry) -> Algorithm {
+    pub fn choose(pass: Pass, g: &Conv2dGeometry) -> Algorithm {
         let applies = |a: &Algorithm| match a {
+            Algorithm::SingleChannel => pass != Pass::InputGradient && single_channel::applies(g),
             Algorithm::Winograd => !exact() && winograd_pays(g),
             Algorithm::ImplicitGemm => true,
         };

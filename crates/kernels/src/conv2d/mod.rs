@@ -8,6 +8,8 @@ pub mod choose;
 mod geometry;
 mod implicit_gemm;
 pub mod oracle;
+mod pad;
+mod single_channel;
 #[cfg(test)]
 mod tests;
 mod winograd;
@@ -27,7 +29,10 @@ pub fn forward(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: 
     g.check("conv2d::forward", x.len(), w.len(), y.len());
     match Algorithm::choose(Pass::Forward, g) {
         Algorithm::Winograd => winograd::forward(g, x, w, epilogue, y),
-        Algorithm::ImplicitGemm => implicit_gemm::forward(g, x, w, epilogue, y),
+        Algorithm::SingleChannel if epilogue.statistics.is_none() => {
+            single_channel::forward(g, x, w, epilogue, y);
+        }
+        _ => implicit_gemm::forward(g, x, w, epilogue, y),
     }
 }
 
@@ -40,7 +45,7 @@ pub fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32])
     g.check("conv2d::input_gradient", dx.len(), w.len(), dy.len());
     match Algorithm::choose(Pass::InputGradient, g) {
         Algorithm::Winograd => winograd::input_gradient(g, dy, w, dx),
-        Algorithm::ImplicitGemm => implicit_gemm::input_gradient(g, dy, w, dx),
+        _ => implicit_gemm::input_gradient(g, dy, w, dx),
     }
 }
 
@@ -53,6 +58,7 @@ pub fn weight_gradient(g: &Conv2dGeometry, x: &[f32], dy: &[f32], dw: &mut [f32]
     g.check("conv2d::weight_gradient", x.len(), dw.len(), dy.len());
     match Algorithm::choose(Pass::WeightGradient, g) {
         Algorithm::Winograd => winograd::weight_gradient(g, x, dy, dw),
+        Algorithm::SingleChannel => single_channel::weight_gradient(g, x, dy, dw),
         Algorithm::ImplicitGemm => implicit_gemm::weight_gradient(g, x, dy, dw),
     }
 }

@@ -42,6 +42,9 @@ fn geometries() -> Vec<G> {
         g([0, 3, 5, 5], 4, [3, 3]),
         g([1, 2, 4, 4], 3, [1, 1]).with_stride(5),
         g([1, 130, 6, 6], 129, [3, 3]).with_padding(1),
+        // One channel
+        g([3, 1, 9, 12], 20, [3, 3]).with_padding(1).with_stride(2),
+        G { dilation: [2, 1], padding: [[2, 0], [1, 3]], ..g([2, 1, 7, 8], 3, [3, 3]) },
         // Winograd
         g([2, 32, 15, 14], 48, [3, 3]).with_padding(1),
         g([1, 48, 16, 19], 32, [3, 3]),

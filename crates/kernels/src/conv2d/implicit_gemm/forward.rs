@@ -1,10 +1,11 @@
+use super::patches::with_patches;
 use crate::conv2d::Conv2dGeometry;
 use crate::gemm::Epilogue;
 use crate::gemm::driver::{Product, with_packed};
 use crate::gemm::pack::Columns;
-use crate::gemm::rows::{Grid, Patches, Placement};
+use crate::gemm::rows::{Grid, Placement};
 
-/// A row for each output pixel, a column for each output channel; a segment for each tap.
+/// A row for each output pixel, a column for each output channel; a segment for each tap or row of taps.
 pub(in crate::conv2d) fn forward(
     g: &Conv2dGeometry,
     x: &[f32],
@@ -12,33 +13,11 @@ pub(in crate::conv2d) fn forward(
     epilogue: Epilogue,
     y: &mut [f32],
 ) {
-    let (inputs, outputs) = (g.group_inputs(), g.group_outputs());
-    let taps: Vec<[isize; 2]> = g.taps().map(|[h, w]| [g.tap_offset(0, h), g.tap_offset(1, w)]).collect();
-    let segments: Vec<usize> = (0..taps.len()).map(|tap| tap * inputs).collect();
-    let zeros = vec![0.0; inputs];
+    let outputs = g.group_outputs();
     let grid = Grid { width: g.out_width(), height: g.out_height(), images: g.batch };
     let Epilogue { bias, add, relu, mut statistics } = epilogue;
     for group in 0..g.groups {
         let channels = group * outputs..(group + 1) * outputs;
-        let columns = Columns {
-            data: &w[channels.start * g.kernel_len()..channels.end * g.kernel_len()],
-            segments: &segments,
-            segment_len: inputs,
-            columns: outputs,
-            row_stride: 1,
-            column_stride: g.kernel_len(),
-        };
-        let a = Patches {
-            data: x,
-            height: g.in_height,
-            width: g.in_width,
-            channels: g.in_channels,
-            first_channel: group * inputs,
-            len: inputs,
-            step: g.stride,
-            taps: &taps,
-            zeros: &zeros,
-        };
         let place = Placement {
             start: channels.start,
             image: grid.height * grid.width * g.out_channels,
@@ -51,8 +30,19 @@ pub(in crate::conv2d) fn forward(
             relu,
             statistics: statistics.as_mut().map(|s| s.columns(channels.clone())),
         };
-        with_packed(&columns, |packed| {
-            Product { grid, a, columns: outputs, packed, place, accumulate: false }.run(y, epilogue);
+        with_patches(g, group, x, |a| {
+            let segments: Vec<usize> = (0..a.taps.len()).map(|tap| tap * a.len).collect();
+            let columns = Columns {
+                data: &w[channels.start * g.kernel_len()..channels.end * g.kernel_len()],
+                segments: &segments,
+                segment_len: a.len,
+                columns: outputs,
+                row_stride: 1,
+                column_stride: g.kernel_len(),
+            };
+            with_packed(&columns, |packed| {
+                Product { grid, a, columns: outputs, packed, place, accumulate: false }.run(y, epilogue);
+            });
         });
     }
 }

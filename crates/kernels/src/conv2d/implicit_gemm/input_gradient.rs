@@ -1,8 +1,10 @@
+use super::patches;
 use crate::conv2d::Conv2dGeometry;
 use crate::gemm::Epilogue;
 use crate::gemm::driver::{Product, with_packed};
 use crate::gemm::pack::Columns;
 use crate::gemm::rows::{Grid, Patches, Placement};
+use crate::scratch;
 
 /// A row for each input pixel, a column for each input channel; a segment for each tap.
 ///
@@ -10,9 +12,45 @@ use crate::gemm::rows::{Grid, Patches, Placement};
 /// all q: the input falls into s x s classes of pixels, each a product over its own taps, and no zero is ever
 /// multiplied.
 pub(in crate::conv2d) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+    if let Some(mirrored) = mirrored(g).filter(patches::merges) {
+        return scratch::with(w.len(), |weights: &mut [f32]| {
+            mirror(g, w, weights);
+            super::forward(&mirrored, dy, weights, Epilogue::default(), dx);
+        });
+    }
     for h in 0..g.stride[0].min(g.in_height) {
         for w_class in 0..g.stride[1].min(g.in_width) {
             class(g, [h, w_class], dy, w, dx);
+        }
+    }
+}
+
+/// The forward pass that computes the input gradient of a convolution with stride 1, with mirrored weights.
+fn mirrored(g: &Conv2dGeometry) -> Option<Conv2dGeometry> {
+    let left = |axis: usize, side: usize| {
+        ((g.kernel[axis] - 1) * g.dilation[axis]).checked_sub(g.padding[axis][side])
+    };
+    if g.stride != [1, 1] || g.groups != 1 {
+        return None;
+    }
+    Some(Conv2dGeometry {
+        in_channels: g.out_channels,
+        out_channels: g.in_channels,
+        in_height: g.out_height(),
+        in_width: g.out_width(),
+        padding: [[left(0, 0)?, left(0, 1)?], [left(1, 0)?, left(1, 1)?]],
+        ..*g
+    })
+}
+
+/// Turns weights (O, kh, kw, I) into (I, kh, kw, O) with the taps in reverse order.
+fn mirror(g: &Conv2dGeometry, w: &[f32], mirrored: &mut [f32]) {
+    let (taps, inputs, outputs) = (g.kernel[0] * g.kernel[1], g.in_channels, g.out_channels);
+    for (i, to) in mirrored.chunks_exact_mut(taps * outputs).enumerate() {
+        for (tap, to) in to.chunks_exact_mut(outputs).enumerate() {
+            for (o, to) in to.iter_mut().enumerate() {
+                *to = w[(o * taps + taps - 1 - tap) * inputs + i];
+            }
         }
     }
 }

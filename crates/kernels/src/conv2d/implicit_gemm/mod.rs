@@ -6,6 +6,7 @@
 
 mod forward;
 mod input_gradient;
+mod patches;
 mod weight_gradient;
 
 pub(super) use forward::forward;

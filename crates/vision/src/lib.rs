@@ -3,7 +3,8 @@
 //! - [`datasets`]: where samples come from (embedded digits, MNIST, CIFAR, folders of images);
 //! - [`image`]: one picture in memory, and its decoding;
 //! - [`transforms`]: what happens to a picture before the model sees it;
-//! - [`loader`]: batches, shuffled and prefetched, independent of the number of workers.
+//! - [`loader`]: batches, shuffled and prefetched, independent of the number of workers;
+//! - [`models`]: the model families.
 //!
 //! ```
 //! use cresset_vision::datasets::{Split, digits};
@@ -26,6 +27,7 @@ pub mod datasets;
 pub mod error;
 pub mod image;
 pub mod loader;
+pub mod models;
 pub mod random;
 pub mod transforms;
 

@@ -119,8 +119,10 @@ impl Plan<'_> {
                 std::slice::from_raw_parts_mut(table.as_mut_ptr().cast::<*const f32>(), table.len())
             };
             product.a.locate(&product.grid, rows.clone(), table, stride);
-            product.grid.visit(rows, |i, image, row, column| {
-                offsets[i] = product.place.offset(image, row, column);
+            product.grid.rows(rows, |i, image, row, columns| {
+                for (offset, column) in offsets[i..].iter_mut().zip(columns) {
+                    *offset = product.place.offset(image, row, column);
+                }
             });
             let offsets = &offsets[..count];
             dispatch(BlockTask { plan: self, block, group, table, stride, offsets, c, statistics });

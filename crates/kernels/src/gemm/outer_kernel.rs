@@ -1,77 +1,60 @@
 //! The innermost loop of weight gradients: a tile of sums of outer products.
 //!
-//! `C[i][j] = sum over points p of A[p][i] * B[p][j]`: both operands lie point by point, as images do. A comes
-//! packed, `MR` floats a point; B is read in place through one pointer a point, `NV` vectors at a time.
+//! `C[i][j] = sum over points p of A[p][i] * B[p][j]`: both operands lie point by point, as images do, and come
+//! packed, `MR` floats of A and `NV` vectors of B a point.
 
 use crate::simd::Simd;
 
 /// What a tile multiplies and where it goes.
 pub(crate) struct OuterTile {
-    /// Packed A: `points` times `MR` floats.
-    pub a: *const f32,
-    /// A pointer to the columns of B for each point.
-    pub b: *const *const f32,
-    /// First column, added to each pointer.
-    pub b_offset: usize,
     /// Points to add up.
     pub points: usize,
+    /// Packed A: `MR` floats a point.
+    pub a: *const f32,
+    /// Packed B: `NV` vectors a point.
+    pub b: *const f32,
     /// Row 0, column 0 of the tile.
     pub c: *mut f32,
     /// Distance between rows of C.
     pub c_stride: usize,
-    /// Rows to write.
+    /// Rows to write, at most `MR`.
     pub rows: usize,
-    /// Columns to read and write.
+    /// Columns to write, at most `NV` vectors.
     pub columns: usize,
     /// Add what C holds.
     pub accumulate: bool,
 }
 
-/// Computes one tile of `MR` rows and `NV` vectors.
+/// Computes one tile of `MR` rows and `vectors` vectors.
 ///
 /// # Safety
 /// The fields describe valid memory; the processor has the instruction set of `S`.
 #[inline(always)]
-pub(crate) unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(t: &OuterTile) {
-    // SAFETY: the caller's guarantees; a vector is read whole only if all its columns exist.
+pub(crate) unsafe fn outer_tile<S: Simd, const MR: usize>(vectors: usize, t: &OuterTile) {
+    // SAFETY: the caller's guarantees.
     unsafe {
-        let full = t.columns >= NV * S::LANES;
-        let acc = if full { multiply::<S, MR, NV, true>(t) } else { multiply::<S, MR, NV, false>(t) };
-        for (i, acc) in acc.into_iter().enumerate() {
-            if i >= t.rows {
-                break;
-            }
-            for (j, mut v) in acc.into_iter().enumerate() {
-                let c = t.c.add(i * t.c_stride + j * S::LANES);
-                let n = t.columns.saturating_sub(j * S::LANES).min(S::LANES);
-                if t.accumulate {
-                    v = S::add(v, S::load_partial(c, n));
-                }
-                S::store_partial(c, v, n);
-            }
+        match (vectors, S::REGISTERS >= 32) {
+            (1, _) => tile::<S, MR, 1>(t),
+            (2, _) => tile::<S, MR, 2>(t),
+            (3, true) => tile::<S, MR, 3>(t),
+            (4, true) => tile::<S, MR, 4>(t),
+            _ => unreachable!("a tile has 1 to {} vectors", super::blocking::tile_vectors::<S>()),
         }
     }
 }
 
 /// # Safety
-/// As [`tile`].
+/// As [`outer_tile`].
 #[inline(always)]
-unsafe fn multiply<S: Simd, const MR: usize, const NV: usize, const FULL: bool>(
-    t: &OuterTile,
-) -> [[S::V; NV]; MR] {
+unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(t: &OuterTile) {
     // SAFETY: the caller's guarantees.
     unsafe {
         let mut acc = [[S::zero(); NV]; MR];
-        let mut a = t.a;
-        for p in 0..t.points {
-            let b = (*t.b.add(p)).add(t.b_offset);
+        let (mut a, mut b) = (t.a, t.b);
+        for _ in 0..t.points {
             let mut bv = [S::zero(); NV];
             for (j, bv) in bv.iter_mut().enumerate() {
-                *bv = if FULL || j + 1 < NV {
-                    S::load(b.add(j * S::LANES))
-                } else {
-                    S::load_partial(b.add(j * S::LANES), t.columns - j * S::LANES)
-                };
+                *bv = S::load(b.add(j * S::LANES));
             }
             for (i, acc) in acc.iter_mut().enumerate() {
                 let av = S::splat(*a.add(i));
@@ -79,9 +62,49 @@ unsafe fn multiply<S: Simd, const MR: usize, const NV: usize, const FULL: bool>(
                     acc[j] = S::fma(av, bv[j], acc[j]);
                 }
             }
-            a = a.add(MR);
+            (a, b) = (a.add(MR), b.add(NV * S::LANES));
         }
-        acc
+        for (i, acc) in acc.into_iter().enumerate() {
+            if i >= t.rows {
+                break;
+            }
+            for (j, v) in acc.into_iter().enumerate() {
+                let c = t.c.add(i * t.c_stride + j * S::LANES);
+                let n = t.columns - j * S::LANES;
+                if n >= S::LANES {
+                    S::store(c, if t.accumulate { S::add(v, S::load(c)) } else { v });
+                } else {
+                    S::store_partial(c, if t.accumulate { S::add(v, S::load_partial(c, n)) } else { v }, n);
+                }
+            }
+        }
+    }
+}
+
+/// Packs `columns` floats from `offset` on of each point, followed by zeros up to `vectors` vectors.
+///
+/// # Safety
+/// Each pointer is readable for `offset + columns` floats; `packed` has `vectors` vectors a pointer. The
+/// processor has the instruction set of `S`.
+#[inline(always)]
+pub(crate) unsafe fn pack_pointers<S: Simd>(
+    points: &[*const f32],
+    offset: usize,
+    columns: usize,
+    vectors: usize,
+    packed: *mut f32,
+) {
+    let mut to = packed;
+    for &point in points {
+        for j in 0..vectors {
+            // SAFETY: the caller's guarantees.
+            unsafe {
+                let from = point.add(offset + j * S::LANES);
+                let n = columns - j * S::LANES;
+                S::store(to, if n >= S::LANES { S::load(from) } else { S::load_partial(from, n) });
+                to = to.add(S::LANES);
+            }
+        }
     }
 }
 

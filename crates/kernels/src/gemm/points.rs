@@ -4,6 +4,7 @@
 //! size, whose sums are kept apart so that several threads can work and are then added in order; and into
 //! blocks that fit in cache.
 
+use super::blocking;
 use super::outer_kernel::{self, OuterTile};
 use super::rows::{Grid, Patches};
 use crate::parallel::{self, DisjointMut};
@@ -17,6 +18,8 @@ const MR: usize = 6;
 const BLOCK_POINTS: usize = 256;
 /// Rows of A of a task.
 const BLOCK_ROWS: usize = 96;
+/// Columns of a panel at most, on any instruction set.
+const MAX_PANEL_WIDTH: usize = 64;
 /// Floats that the sums of all parts may take.
 const PARTS_FLOATS: usize = 2 << 20;
 /// Parts at most: enough to keep many threads busy.
@@ -88,7 +91,9 @@ impl PointSum<'_> {
     fn task(&self, points: Range<usize>, rows: Range<usize>, taps: Range<usize>, sum: *mut f32) {
         let tiles = rows.len().div_ceil(MR);
         let b = Patches { taps: &self.b.taps[taps.clone()], ..self.b };
-        scratch::with(tiles * MR * BLOCK_POINTS + 64, |packed: &mut [f32]| {
+        let panel_len = BLOCK_POINTS * MAX_PANEL_WIDTH;
+        scratch::with(panel_len + tiles * MR * BLOCK_POINTS + MAX_PANEL_WIDTH, |memory: &mut [f32]| {
+            let (panel, packed) = memory.split_at_mut(panel_len);
             scratch::with(taps.len() * BLOCK_POINTS, |table: &mut [usize]| {
                 // SAFETY: pointers have the size and alignment of usize, and are written before they are read.
                 let table = unsafe {
@@ -101,11 +106,11 @@ impl PointSum<'_> {
                     let rows = rows.clone();
                     dispatch(Block {
                         sum: self,
-                        b: &b,
                         taps: &taps,
                         block,
                         rows,
                         packed,
+                        panel,
                         table,
                         c: sum,
                         accumulate,
@@ -119,11 +124,11 @@ impl PointSum<'_> {
 /// Adds one block of points to some rows and taps.
 struct Block<'a> {
     sum: &'a PointSum<'a>,
-    b: &'a Patches<'a>,
     taps: &'a Range<usize>,
     block: Range<usize>,
     rows: Range<usize>,
     packed: &'a mut [f32],
+    panel: &'a mut [f32],
     table: &'a [*const f32],
     c: *mut f32,
     accumulate: bool,
@@ -134,37 +139,32 @@ impl Kernel for Block<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let PointSum { a, a_stride, a_first, .. } = *self.sum;
-        let (points, len) = (self.block.len(), self.b.len);
+        let (points, len) = (self.block.len(), self.sum.b.len);
         let c_stride = self.sum.b.taps.len() * len;
         // SAFETY: A holds all points of the grid; `table` was filled for this block; C has all rows and columns.
         unsafe {
             let (a, first) = (&a[self.block.start * a_stride..], a_first + self.rows.start);
             outer_kernel::pack_points::<S, MR>(a, a_stride, first, self.rows.len(), points, self.packed);
-            let vectors = super::blocking::tile_vectors::<S>();
+            let width = blocking::panel_width::<S>();
             for (tap, table) in self.table.chunks_exact(BLOCK_POINTS).enumerate() {
-                for column in (0..len).step_by(vectors * S::LANES) {
-                    for tile in 0..self.rows.len().div_ceil(MR) {
-                        let row = tile * MR;
+                for column in (0..len).step_by(width) {
+                    let columns = width.min(len - column);
+                    let vectors = columns.div_ceil(S::LANES);
+                    let b = self.panel.as_mut_ptr();
+                    outer_kernel::pack_pointers::<S>(&table[..points], column, columns, vectors, b);
+                    for row in (0..self.rows.len()).step_by(MR) {
+                        let c = (self.rows.start + row) * c_stride + (self.taps.start + tap) * len + column;
                         let tile = OuterTile {
-                            a: self.packed.as_ptr().add(tile * points * MR),
-                            b: table.as_ptr(),
-                            b_offset: column,
                             points,
-                            c: self.c.add(
-                                (self.rows.start + row) * c_stride + (self.taps.start + tap) * len + column,
-                            ),
+                            a: self.packed.as_ptr().add(row * points),
+                            b,
+                            c: self.c.add(c),
                             c_stride,
                             rows: MR.min(self.rows.len() - row),
-                            columns: (vectors * S::LANES).min(len - column),
+                            columns,
                             accumulate: self.accumulate,
                         };
-                        match (tile.columns.div_ceil(S::LANES), S::REGISTERS >= 32) {
-                            (1, _) => outer_kernel::tile::<S, MR, 1>(&tile),
-                            (2, _) => outer_kernel::tile::<S, MR, 2>(&tile),
-                            (3, true) => outer_kernel::tile::<S, MR, 3>(&tile),
-                            (4, true) => outer_kernel::tile::<S, MR, 4>(&tile),
-                            _ => unreachable!("a tile has 1 to {vectors} vectors"),
-                        }
+                        outer_kernel::outer_tile::<S, MR>(vectors, &tile);
                     }
                 }
             }

@@ -1,5 +1,7 @@
 //! Where the rows of A and C lie: matrices and images in one description.
 
+use std::ops::Range;
+
 /// A grid of points (image, row, column) in memory, numbered row by row. A matrix is a grid of one image
 /// that is one row high.
 #[derive(Clone, Copy, Debug)]
@@ -23,23 +25,14 @@ impl Grid {
         self.width * self.height * self.images
     }
 
-    /// Calls `f(index in the range, image, row, column)` for the points of `range`.
-    #[inline(always)]
-    pub fn visit(&self, range: std::ops::Range<usize>, mut f: impl FnMut(usize, usize, usize, usize)) {
-        if range.is_empty() {
-            return;
-        }
-        let (mut column, rest) = (range.start % self.width, range.start / self.width);
-        let (mut row, mut image) = (rest % self.height, rest / self.height);
-        for i in 0..range.len() {
-            f(i, image, row, column);
-            column += 1;
-            if column == self.width {
-                (column, row) = (0, row + 1);
-                if row == self.height {
-                    (row, image) = (0, image + 1);
-                }
-            }
+    /// Cuts `range` at the ends of rows: calls `f(index in the range, image, row, columns)` for each piece.
+    pub fn rows(&self, range: Range<usize>, mut f: impl FnMut(usize, usize, usize, Range<usize>)) {
+        let mut point = range.start;
+        while point < range.end {
+            let (column, row) = (point % self.width, point / self.width);
+            let count = (self.width - column).min(range.end - point);
+            f(point - range.start, row / self.height, row % self.height, column..column + count);
+            point += count;
         }
     }
 }
@@ -91,29 +84,85 @@ pub(crate) struct Patches<'a> {
 impl Patches<'_> {
     /// Fills `table[tap * stride + i]` with the pointer for the `i`-th point of `range`, and repeats the last
     /// point up to `stride`, so that a whole tile is always readable.
-    pub fn locate(
-        &self,
-        grid: &Grid,
-        range: std::ops::Range<usize>,
-        table: &mut [*const f32],
-        stride: usize,
-    ) {
+    pub fn locate(&self, grid: &Grid, range: Range<usize>, table: &mut [*const f32], stride: usize) {
         let count = range.len();
         assert!(count > 0 && count <= stride && table.len() >= self.taps.len() * stride);
         for (tap, entries) in self.taps.iter().zip(table.chunks_mut(stride)) {
-            grid.visit(range.clone(), |i, image, row, column| {
-                // Negative positions become huge, so one comparison checks both ends.
+            grid.rows(range.clone(), |i, image, row, columns| {
+                let entries = &mut entries[i..i + columns.len()];
+                // Negative rows become huge, so one comparison checks both ends.
                 let y = (row * self.step[0]).wrapping_add_signed(tap[0]);
-                let x = (column * self.step[1]).wrapping_add_signed(tap[1]);
-                entries[i] = if y < self.height && x < self.width {
-                    let pixel = (image * self.height + y) * self.width + x;
-                    self.data[pixel * self.channels + self.first_channel..].as_ptr()
-                } else {
-                    self.zeros.as_ptr()
-                };
+                if y >= self.height {
+                    entries.fill(self.zeros.as_ptr());
+                    return;
+                }
+                // Columns of the grid from `inside.start` on read pixels of the image, up to `inside.end`.
+                let step = self.step[1] as isize;
+                let reaches = |x: usize| (x as isize - tap[1] + step - 1).div_euclid(step).max(0) as usize;
+                let clamp = |column: usize| column.clamp(columns.start, columns.end) - columns.start;
+                let inside = clamp(reaches(0))..clamp(reaches(self.width));
+                entries[..inside.start].fill(self.zeros.as_ptr());
+                entries[inside.end..].fill(self.zeros.as_ptr());
+                if inside.is_empty() {
+                    return;
+                }
+                let x = ((columns.start + inside.start) * self.step[1]).wrapping_add_signed(tap[1]);
+                let first = ((image * self.height + y) * self.width + x) * self.channels + self.first_channel;
+                let distance = self.step[1] * self.channels;
+                let last = first + (inside.len() - 1) * distance;
+                assert!(last <= self.data.len(), "a patch begins beyond the image");
+                let mut p = self.data[first..].as_ptr();
+                for entry in &mut entries[inside] {
+                    *entry = p;
+                    p = p.wrapping_add(distance);
+                }
             });
             let last = entries[count - 1];
             entries[count..].fill(last);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taps_point_at_their_pixels_or_at_zeros() {
+        let (height, width, channels) = (5, 7, 2);
+        let data: Vec<f32> = (0..2 * height * width * channels).map(|i| i as f32).collect();
+        let zeros = [0.0; 2];
+        let taps = [[-1, -2], [0, 0], [1, 3], [4, -1], [9, 0], [0, 9]];
+        for step in [[1, 1], [2, 3]] {
+            let a = Patches {
+                data: &data,
+                height,
+                width,
+                channels,
+                first_channel: 1,
+                len: 1,
+                step,
+                taps: &taps,
+                zeros: &zeros,
+            };
+            let grid = Grid { width: 4, height: 3, images: 2 };
+            let (range, stride) = (3..21, 24);
+            let mut table = vec![std::ptr::null(); taps.len() * stride];
+            a.locate(&grid, range.clone(), &mut table, stride);
+            for (t, tap) in taps.iter().enumerate() {
+                for point in range.clone() {
+                    let (image, row, column) = (point / 12, point / 4 % 3, point % 4);
+                    let y = (row * step[0]) as isize + tap[0];
+                    let x = (column * step[1]) as isize + tap[1];
+                    let inside = (0..height as isize).contains(&y) && (0..width as isize).contains(&x);
+                    let pixel = (image * height) as isize * width as isize + y * width as isize + x;
+                    let expected = if inside { (pixel * 2 + 1) as f32 } else { 0.0 };
+                    // SAFETY: `locate` fills entries with readable pointers.
+                    let found = unsafe { *table[t * stride + point - range.start] };
+                    assert_eq!(found, expected, "tap {tap:?}, point {point}");
+                }
+                assert_eq!(table[t * stride + 17], table[t * stride + 23]);
+            }
         }
     }
 }

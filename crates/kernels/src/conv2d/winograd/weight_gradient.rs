@@ -5,11 +5,10 @@
 //! round's tiles, then all threads add its products, each some frequencies, so that every sum is made in the
 //! order of the tiles by whatever number of threads.
 
-use super::dense_tile::outer_tile;
 use super::tiles::{Image, Tiles};
 use super::{FREQUENCIES, Filter, IN, OUT, transform};
 use crate::gemm::blocking;
-use crate::gemm::outer_kernel::pack_points;
+use crate::gemm::outer_kernel::{OuterTile, outer_tile, pack_points};
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
 use crate::simd::{Kernel, Simd, dispatch};
@@ -168,18 +167,18 @@ impl Kernel for Products<'_> {
             let width = blocking::panel_width::<S>();
             for column in (0..inputs).step_by(width) {
                 let width = width.min(inputs - column);
-                let b = v[column * count..].as_ptr();
                 for row in (0..rows.len()).step_by(MR) {
-                    let a = packed[row * count..].as_ptr();
-                    let c = sums[row * inputs + column..].as_mut_ptr();
-                    let n = MR.min(rows.len() - row);
-                    match (width / S::LANES, S::REGISTERS >= 32) {
-                        (1, _) => outer_tile::<S, MR, 1>(count, a, b, c, inputs, n, accumulate),
-                        (2, _) => outer_tile::<S, MR, 2>(count, a, b, c, inputs, n, accumulate),
-                        (3, true) => outer_tile::<S, MR, 3>(count, a, b, c, inputs, n, accumulate),
-                        (4, true) => outer_tile::<S, MR, 4>(count, a, b, c, inputs, n, accumulate),
-                        _ => unreachable!("a panel has as many vectors as a tile"),
-                    }
+                    let tile = OuterTile {
+                        points: count,
+                        a: packed[row * count..].as_ptr(),
+                        b: v[column * count..].as_ptr(),
+                        c: sums[row * inputs + column..].as_mut_ptr(),
+                        c_stride: inputs,
+                        rows: MR.min(rows.len() - row),
+                        columns: width,
+                        accumulate,
+                    };
+                    outer_tile::<S, MR>(width / S::LANES, &tile);
                 }
             }
         }

@@ -4,24 +4,26 @@
 //! their blocks: the same input gives the same bits at any number of threads. Work that fits in one block
 //! runs on the caller's thread, without a launch.
 
-use rayon::prelude::*;
+mod pool;
+
 use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Fewest elements of an element-wise kernel that are worth handing to another thread.
 pub const MIN_BLOCK: usize = 16 * 1024;
 
-/// Threads that parallel regions use.
+/// Threads that parallel regions use: those of the rayon pool around the caller, so that its global pool or
+/// `ThreadPool::install` limit kernels too.
 pub fn num_threads() -> usize {
     rayon::current_num_threads()
 }
 
 /// Calls `f(0)`, ..., `f(tasks - 1)`, each once, in any order and possibly at the same time.
 pub fn for_each_index(tasks: usize, f: impl Fn(usize) + Sync) {
-    if tasks <= 1 || num_threads() == 1 {
+    if tasks <= 1 {
         (0..tasks).for_each(f);
     } else {
-        (0..tasks).into_par_iter().with_max_len(1).for_each(&f);
+        pool::run(tasks, num_threads(), &f);
     }
 }
 

@@ -1,0 +1,228 @@
+//! Threads that wait for the next kernel of a training step.
+//!
+//! A step of a small network is a hundred launches in less than a millisecond. A general thread pool takes
+//! several microseconds to wake a sleeping thread for each; here threads look out for the next launch for a
+//! while before they sleep, the caller works too, and a launch is a few atomic operations.
+//!
+//! There is one job at a time. Whoever launches another meanwhile (a second caller, or a task itself) runs it
+//! alone, which changes no result because no result depends on who computes what.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::{hint, ptr, thread};
+
+/// How often a thread looks for a job without pause, then giving way to others, before it sleeps: together
+/// about a tenth of a millisecond, the time between two kernels of a step.
+const SPINS: usize = 1500;
+const YIELDS: usize = 60;
+
+struct Pool {
+    /// Held by the caller whose job is running.
+    busy: Mutex<Workers>,
+    /// The running job, or null.
+    job: AtomicPtr<Job<'static>>,
+    /// Number of the latest job.
+    launches: AtomicUsize,
+    /// Workers that may hold a reference to the job.
+    visitors: AtomicUsize,
+    /// Workers that sleep or are about to.
+    sleepers: AtomicUsize,
+    sleep: Mutex<()>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Workers {
+    /// Threads started so far; they live as long as the process.
+    started: usize,
+}
+
+struct Job<'a> {
+    run: &'a (dyn Fn(usize) + Sync),
+    tasks: usize,
+    /// Next task to be taken.
+    next: AtomicUsize,
+    /// Workers with a number below this one take part.
+    workers: usize,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+static POOL: Pool = Pool {
+    busy: Mutex::new(Workers { started: 0 }),
+    job: AtomicPtr::new(ptr::null_mut()),
+    launches: AtomicUsize::new(0),
+    visitors: AtomicUsize::new(0),
+    sleepers: AtomicUsize::new(0),
+    sleep: Mutex::new(()),
+    wake: Condvar::new(),
+};
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that can panic happens under these locks but starting a thread, which leaves them valid.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Calls `run(0)`, ..., `run(tasks - 1)`, each once, on the caller and at most `threads - 1` other threads.
+pub(super) fn run(tasks: usize, threads: usize, run: &(dyn Fn(usize) + Sync)) {
+    let helpers = (threads - 1).min(tasks.saturating_sub(1));
+    if helpers == 0 {
+        return (0..tasks).for_each(run);
+    }
+    // Busy: another caller's job is running, or this is a task of one.
+    let Ok(mut workers) = POOL.busy.try_lock() else { return (0..tasks).for_each(run) };
+    workers.ensure(helpers);
+    let job = Job { run, tasks, next: AtomicUsize::new(0), workers: helpers, panic: Mutex::new(None) };
+    POOL.launch(&job, helpers);
+    job.work();
+    POOL.finish();
+    drop(workers);
+    if let Some(panic) = lock(&job.panic).take() {
+        resume_unwind(panic);
+    }
+}
+
+impl Workers {
+    /// Starts threads until there are `wanted`, or as many as the system gives.
+    fn ensure(&mut self, wanted: usize) {
+        while self.started < wanted {
+            let number = self.started;
+            let worker = thread::Builder::new().name(format!("cresset-{number}"));
+            if worker.spawn(move || POOL.serve(number)).is_err() {
+                break;
+            }
+            self.started += 1;
+        }
+    }
+}
+
+impl Job<'_> {
+    /// Runs tasks until none is left. Never unwinds: a panic is kept for the caller.
+    fn work(&self) {
+        loop {
+            let task = self.next.fetch_add(1, SeqCst);
+            if task >= self.tasks {
+                return;
+            }
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.run)(task))) {
+                self.next.store(self.tasks, SeqCst);
+                lock(&self.panic).get_or_insert(panic);
+            }
+        }
+    }
+}
+
+impl Pool {
+    fn launch(&self, job: &Job, helpers: usize) {
+        let job: *const Job = job;
+        self.job.store(job.cast_mut().cast(), SeqCst);
+        self.launches.fetch_add(1, SeqCst);
+        if self.sleepers.load(SeqCst) > 0 {
+            let _guard = lock(&self.sleep);
+            if helpers == 1 { self.wake.notify_one() } else { self.wake.notify_all() }
+        }
+    }
+
+    /// Takes the job back: afterwards no worker has a reference to it.
+    fn finish(&self) {
+        self.job.store(ptr::null_mut(), SeqCst);
+        let mut waited = 0usize;
+        // A worker registers before it looks at the job, so one that has seen it is counted here.
+        while self.visitors.load(SeqCst) != 0 {
+            waited += 1;
+            if waited < SPINS { hint::spin_loop() } else { thread::yield_now() }
+        }
+    }
+
+    fn serve(&self, number: usize) {
+        let mut seen = 0;
+        loop {
+            seen = self.wait(seen);
+            self.visitors.fetch_add(1, SeqCst);
+            let job = self.job.load(SeqCst);
+            if !job.is_null() {
+                // SAFETY: the caller keeps the job until it has cleared the pointer and then seen no visitors;
+                // this thread was counted before it read the pointer.
+                let job = unsafe { &*job };
+                if number < job.workers {
+                    job.work();
+                }
+            }
+            self.visitors.fetch_sub(1, SeqCst);
+        }
+    }
+
+    /// Returns the number of the latest job when it is no longer `seen`.
+    fn wait(&self, seen: usize) -> usize {
+        let news = || Some(self.launches.load(SeqCst)).filter(|&latest| latest != seen);
+        for attempt in 0..SPINS + YIELDS {
+            if let Some(latest) = news() {
+                return latest;
+            }
+            if attempt < SPINS { hint::spin_loop() } else { thread::yield_now() }
+        }
+        let mut guard = lock(&self.sleep);
+        self.sleepers.fetch_add(1, SeqCst);
+        // Registered, then looked again: a launch either is seen here or sees a sleeper and waits for the lock.
+        let latest = loop {
+            if let Some(latest) = news() {
+                break latest;
+            }
+            guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        };
+        self.sleepers.fetch_sub(1, SeqCst);
+        latest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    #[test]
+    fn every_task_runs_once_whoever_launches() {
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for round in 0..300 {
+                        let tasks = round % 7 * 5;
+                        let runs: Vec<_> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+                        run(tasks, 1 + round % 4, &|i| {
+                            runs[i].fetch_add(1, SeqCst);
+                            run(2, 4, &|_| {}); // a launch inside of a task
+                        });
+                        assert!(runs.iter().all(|n| n.load(SeqCst) == 1));
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn sleeping_threads_wake_up() {
+        let helped = AtomicBool::new(false);
+        let caller = thread::current().id();
+        for _ in 0..50 {
+            thread::sleep(std::time::Duration::from_millis(1));
+            run(64, 3, &|_| {
+                thread::sleep(std::time::Duration::from_micros(20));
+                helped.fetch_or(thread::current().id() != caller, SeqCst);
+            });
+        }
+        assert!(helped.load(SeqCst));
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
+        let result = catch_unwind(|| run(10, 3, &|i| assert!(i != 5, "task {i}")));
+        let message = result.unwrap_err();
+        assert_eq!(message.downcast_ref::<String>().unwrap(), "task 5");
+        let count = AtomicUsize::new(0);
+        run(10, 3, &|_| {
+            count.fetch_add(1, SeqCst);
+        });
+        assert_eq!(count.load(SeqCst), 10);
+    }
+}

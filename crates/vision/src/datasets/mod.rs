@@ -2,15 +2,22 @@
 //!
 //! To add a dataset, implement [`Dataset`] for it, or build an [`InMemory`] one when it fits there.
 
+mod archive;
+mod cached;
 pub mod digits;
 pub mod download;
 pub mod idx;
+pub mod image_folder;
 mod in_memory;
 pub mod mnist;
 mod stats;
+mod subset;
 
+pub use cached::Cached;
+pub use image_folder::ImageFolder;
 pub use in_memory::InMemory;
 pub use stats::{ChannelStats, stats};
+pub use subset::{Subset, train_val_split};
 
 use crate::image::Image;
 use crate::{Result, VisionError};

@@ -65,7 +65,7 @@ pub fn write_png(image: &Image, path: &Path) -> Result<()> {
     })
 }
 
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
+fn read_file(path: &Path) -> Result<Vec<u8>> {
     let io = |e| VisionError::io("read", path, e);
     let file = File::open(path).map_err(io)?;
     let len = file.metadata().map_err(io)?.len();

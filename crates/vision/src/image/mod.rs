@@ -7,7 +7,6 @@ mod orientation;
 
 pub use color::Color;
 pub(crate) use color::luma;
-pub(crate) use decode::read_file;
 pub use decode::{decode_bytes, decode_file, write_png};
 
 use crate::{Result, VisionError};

@@ -2,7 +2,7 @@
 
 use crate::image::Image;
 use crate::random::SampleRng;
-use crate::transforms::ops::{enhance, geometry, histogram};
+use crate::transforms::functional;
 
 /// One operation of the search space of AutoAugment (Cubuk et al. 2019).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,19 +81,19 @@ impl Op {
     pub fn apply_amount(self, mut image: Image, amount: f64) -> Image {
         match self {
             Self::Identity => {}
-            Self::ShearX => return geometry::shear_x(&image, amount),
-            Self::ShearY => return geometry::shear_y(&image, amount),
-            Self::TranslateX => return geometry::translate(&image, amount as i64, 0),
-            Self::TranslateY => return geometry::translate(&image, 0, amount as i64),
-            Self::Rotate => return geometry::rotate(&image, amount),
-            Self::Brightness => enhance::brightness(&mut image, 1.0 + amount),
-            Self::Color => enhance::saturation(&mut image, 1.0 + amount),
-            Self::Contrast => enhance::contrast(&mut image, 1.0 + amount),
-            Self::Sharpness => enhance::sharpness(&mut image, 1.0 + amount),
-            Self::Posterize => histogram::posterize(&mut image, amount as u32),
-            Self::Solarize => histogram::solarize(&mut image, amount),
-            Self::AutoContrast => histogram::auto_contrast(&mut image),
-            Self::Equalize => histogram::equalize(&mut image),
+            Self::ShearX => return functional::shear_x(&image, amount),
+            Self::ShearY => return functional::shear_y(&image, amount),
+            Self::TranslateX => return functional::translate(&image, amount as i64, 0),
+            Self::TranslateY => return functional::translate(&image, 0, amount as i64),
+            Self::Rotate => return functional::rotate(&image, amount),
+            Self::Brightness => functional::brightness(&mut image, 1.0 + amount),
+            Self::Color => functional::saturation(&mut image, 1.0 + amount),
+            Self::Contrast => functional::contrast(&mut image, 1.0 + amount),
+            Self::Sharpness => functional::sharpness(&mut image, 1.0 + amount),
+            Self::Posterize => functional::posterize(&mut image, amount as u32),
+            Self::Solarize => functional::solarize(&mut image, amount),
+            Self::AutoContrast => functional::auto_contrast(&mut image),
+            Self::Equalize => functional::equalize(&mut image),
         }
         image
     }

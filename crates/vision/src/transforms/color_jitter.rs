@@ -3,7 +3,7 @@
 use crate::image::Image;
 use crate::random::SampleRng;
 use crate::transforms::ImageTransform;
-use crate::transforms::ops::{enhance, hue};
+use crate::transforms::functional;
 use crate::{Result, VisionError};
 
 /// Changes brightness, contrast, saturation and hue by random amounts in random order. torchvision's `ColorJitter`.
@@ -51,10 +51,10 @@ impl ImageTransform for ColorJitter {
             }
             let factor = |rng: &mut SampleRng| rng.uniform((1.0 - strength).max(0.0), 1.0 + strength);
             match property {
-                0 => enhance::brightness(&mut image, factor(rng)),
-                1 => enhance::contrast(&mut image, factor(rng)),
-                2 => enhance::saturation(&mut image, factor(rng)),
-                _ => hue::hue(&mut image, rng.uniform(-strength, strength)),
+                0 => functional::brightness(&mut image, factor(rng)),
+                1 => functional::contrast(&mut image, factor(rng)),
+                2 => functional::saturation(&mut image, factor(rng)),
+                _ => functional::hue(&mut image, rng.uniform(-strength, strength)),
             }
         }
         Ok(image)

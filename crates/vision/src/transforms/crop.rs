@@ -87,8 +87,16 @@ impl ImageTransform for RandomCrop {
     }
 }
 
-/// Cuts out a part that lies inside the picture.
-pub(crate) fn crop(image: &Image, top: usize, left: usize, height: usize, width: usize) -> Image {
+/// Cuts out the part of `height` rows from `top` on and `width` columns from `left` on.
+///
+/// # Panics
+/// If the part is empty or reaches beyond the picture.
+#[track_caller]
+pub fn crop(image: &Image, top: usize, left: usize, height: usize, width: usize) -> Image {
+    assert!(
+        height > 0 && width > 0 && top + height <= image.height() && left + width <= image.width(),
+        "crop: {height}x{width} at row {top}, column {left} is no part of {image:?}"
+    );
     let channels = image.channels();
     let stride = image.width() * channels;
     let mut pixels = Vec::with_capacity(height * width * channels);

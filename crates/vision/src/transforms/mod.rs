@@ -11,11 +11,12 @@ mod color_jitter;
 mod compose;
 mod crop;
 mod flip;
+pub mod functional;
 mod normalize;
-mod ops;
 mod rand_augment;
 mod random_erasing;
 mod random_resized_crop;
+mod resample;
 mod resize;
 mod trivial_augment;
 

@@ -1,13 +1,9 @@
-//! Resize with an antialiasing filter, as Pillow does it.
-
-use std::cell::RefCell;
-
-use fast_image_resize::images::{Image as Target, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+//! Resize to a size or to a shorter side.
 
 use crate::image::Image;
 use crate::random::SampleRng;
 use crate::transforms::ImageTransform;
+use crate::transforms::resample::resample;
 use crate::{Result, VisionError};
 
 /// The filter of a resize. All but `Nearest` widen with the step when they shrink, which avoids aliasing.
@@ -95,41 +91,15 @@ pub(crate) fn check_side(option: &str, side: usize) -> Result<()> {
     Err(VisionError::option(option, side, "1 to 16384 pixels"))
 }
 
-thread_local! {
-    /// Keeps its intermediate buffers from picture to picture.
-    static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
-}
-
 /// Resizes a whole picture.
-pub(crate) fn resize(
-    image: Image,
-    height: usize,
-    width: usize,
-    interpolation: Interpolation,
-) -> Result<Image> {
+///
+/// # Errors
+/// If a side is 0 or above 16,384.
+pub fn resize(image: Image, height: usize, width: usize, interpolation: Interpolation) -> Result<Image> {
+    check_side("resize", height)?;
+    check_side("resize", width)?;
     if (image.height(), image.width()) == (height, width) {
         return Ok(image);
     }
-    let failed = |e: &dyn std::fmt::Display| {
-        VisionError::shape(
-            "resize",
-            format!("found {image:?} for {height}x{width}: {e}"),
-            "expected sides of 1 to 2^31 pixels",
-        )
-    };
-    let pixel = if image.channels() == 1 { PixelType::U8 } else { PixelType::U8x3 };
-    let side = |n: usize| u32::try_from(n).map_err(|e| failed(&e));
-    let source = ImageRef::new(side(image.width())?, side(image.height())?, image.pixels(), pixel)
-        .map_err(|e| failed(&e))?;
-    let mut target = Target::new(side(width)?, side(height)?, pixel);
-    let algorithm = match interpolation {
-        Interpolation::Nearest => ResizeAlg::Nearest,
-        Interpolation::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
-        Interpolation::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
-    };
-    let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(false);
-    RESIZER
-        .with_borrow_mut(|resizer| resizer.resize(&source, &mut target, &options))
-        .map_err(|e| failed(&e))?;
-    Ok(Image::from_parts(height, width, image.channels(), target.into_vec()))
+    Ok(resample(&image, height, width, interpolation))
 }

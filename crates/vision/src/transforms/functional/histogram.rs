@@ -1,21 +1,21 @@
 //! Changes of how bytes are distributed.
 
+use super::enhance::map_bytes;
 use crate::image::Image;
-use crate::transforms::ops::enhance::map_bytes;
 
 /// Keeps the upper `bits` of each byte.
-pub(crate) fn posterize(image: &mut Image, bits: u32) {
+pub fn posterize(image: &mut Image, bits: u32) {
     let mask = if bits >= 8 { 0xff } else { !(0xff_u8 >> bits) };
     map_bytes(image, |byte| byte & mask);
 }
 
 /// Inverts bytes that are not below `threshold`.
-pub(crate) fn solarize(image: &mut Image, threshold: f64) {
+pub fn solarize(image: &mut Image, threshold: f64) {
     map_bytes(image, |byte| if f64::from(byte) < threshold { byte } else { 255 - byte });
 }
 
 /// Stretches each channel to the whole range.
-pub(crate) fn auto_contrast(image: &mut Image) {
+pub fn auto_contrast(image: &mut Image) {
     map_channels(image, |counts| {
         let low = counts.iter().position(|&n| n > 0).unwrap_or(0);
         let high = counts.iter().rposition(|&n| n > 0).unwrap_or(0);
@@ -30,7 +30,7 @@ pub(crate) fn auto_contrast(image: &mut Image) {
 }
 
 /// Spreads the bytes of each channel evenly (Pillow's `ImageOps.equalize`).
-pub(crate) fn equalize(image: &mut Image) {
+pub fn equalize(image: &mut Image) {
     map_channels(image, |counts| {
         let total: usize = counts.iter().sum();
         let last = counts.iter().rfind(|&&n| n > 0)?;

@@ -3,22 +3,22 @@
 use crate::image::Image;
 
 /// Shears along the rows: `x` of the source is `x + slope * y`.
-pub(crate) fn shear_x(image: &Image, slope: f64) -> Image {
+pub fn shear_x(image: &Image, slope: f64) -> Image {
     affine(image, [1.0, slope, 0.0, 0.0, 1.0, 0.0])
 }
 
 /// Shears along the columns: `y` of the source is `y + slope * x`.
-pub(crate) fn shear_y(image: &Image, slope: f64) -> Image {
+pub fn shear_y(image: &Image, slope: f64) -> Image {
     affine(image, [1.0, 0.0, 0.0, slope, 1.0, 0.0])
 }
 
 /// Moves the picture right by `dx` and down by `dy` pixels.
-pub(crate) fn translate(image: &Image, dx: i64, dy: i64) -> Image {
+pub fn translate(image: &Image, dx: i64, dy: i64) -> Image {
     affine(image, [1.0, 0.0, -dx as f64, 0.0, 1.0, -dy as f64])
 }
 
 /// Turns the picture counter-clockwise about its centre.
-pub(crate) fn rotate(image: &Image, degrees: f64) -> Image {
+pub fn rotate(image: &Image, degrees: f64) -> Image {
     let angle = -degrees.to_radians();
     let (sin, cos) = angle.sin_cos();
     let (x, y) = (image.width() as f64 / 2.0, image.height() as f64 / 2.0);

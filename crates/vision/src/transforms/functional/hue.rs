@@ -3,7 +3,7 @@
 use crate::image::Image;
 
 /// Turns the hue by `shift` of a full circle, -0.5 to 0.5; leaves grey pictures alone.
-pub(crate) fn hue(image: &mut Image, shift: f64) {
+pub fn hue(image: &mut Image, shift: f64) {
     if image.channels() != 3 {
         return;
     }

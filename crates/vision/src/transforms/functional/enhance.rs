@@ -5,12 +5,12 @@
 use crate::image::{Image, luma};
 
 /// Blends with black.
-pub(crate) fn brightness(image: &mut Image, factor: f64) {
+pub fn brightness(image: &mut Image, factor: f64) {
     map_bytes(image, |byte| blend(0, byte, factor as f32));
 }
 
 /// Blends with the mean brightness.
-pub(crate) fn contrast(image: &mut Image, factor: f64) {
+pub fn contrast(image: &mut Image, factor: f64) {
     let count = (image.height() * image.width()) as f64;
     let sum: u64 = match image.channels() {
         1 => image.pixels().iter().map(|&gray| u64::from(gray)).sum(),
@@ -21,7 +21,7 @@ pub(crate) fn contrast(image: &mut Image, factor: f64) {
 }
 
 /// Blends with the grey picture; leaves grey pictures alone.
-pub(crate) fn saturation(image: &mut Image, factor: f64) {
+pub fn saturation(image: &mut Image, factor: f64) {
     if image.channels() == 3 {
         for pixel in image.pixels_mut().as_chunks_mut::<3>().0 {
             let gray = luma(*pixel);
@@ -31,7 +31,7 @@ pub(crate) fn saturation(image: &mut Image, factor: f64) {
 }
 
 /// Blends with a smoothed picture (a 3x3 mean in which the centre counts five times). The border stays.
-pub(crate) fn sharpness(image: &mut Image, factor: f64) {
+pub fn sharpness(image: &mut Image, factor: f64) {
     let [height, width, channels] = image.shape();
     if height < 3 || width < 3 {
         return;
@@ -60,7 +60,7 @@ fn blend(from: u8, to: u8, factor: f32) -> u8 {
 }
 
 /// Replaces every byte by a function of it alone.
-pub(crate) fn map_bytes(image: &mut Image, map: impl Fn(u8) -> u8) {
+pub(super) fn map_bytes(image: &mut Image, map: impl Fn(u8) -> u8) {
     let table: [u8; 256] = std::array::from_fn(|byte| map(byte as u8));
     for byte in image.pixels_mut() {
         *byte = table[usize::from(*byte)];

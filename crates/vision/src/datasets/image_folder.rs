@@ -1,0 +1,247 @@
+//! A folder with one folder of pictures a class, or a `.tar.gz` of one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::datasets::archive::read_tar_gz;
+use crate::datasets::{Dataset, Sample, check_index};
+use crate::image::{Color, decode_bytes, decode_file};
+use crate::{Result, VisionError};
+
+/// Pictures in class folders, `root/<class>/**/*.jpg`, decoded when they are asked for. torchvision's
+/// `ImageFolder`.
+///
+/// Classes are numbered in the order of their sorted names, and samples sorted by path within. Names that begin
+/// with a dot are ignored, and so are files with another ending than those of [`EXTENSIONS`].
+#[derive(Clone)]
+pub struct ImageFolder {
+    root: PathBuf,
+    classes: Vec<String>,
+    files: Vec<ImageFile>,
+    color: Color,
+}
+
+#[derive(Clone)]
+struct ImageFile {
+    /// For a folder the path on disk, for an archive the path inside.
+    path: PathBuf,
+    label: i64,
+    /// The file itself when it came out of an archive.
+    bytes: Option<std::sync::Arc<[u8]>>,
+}
+
+/// The endings of files that are taken for pictures, in any case.
+pub const EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"];
+
+/// How deep folders may be nested inside a class: links that lead in a circle end here.
+const MAX_DEPTH: usize = 16;
+
+impl ImageFolder {
+    /// Opens the folder, or the part of an archive, whose class folders define the classes.
+    ///
+    /// # Errors
+    /// If there is no class folder, or one has no picture.
+    pub fn open(root: &Path, color: Color) -> Result<Self> {
+        Self::build(root, list_folder(root)?, None, color)
+    }
+
+    /// Opens a folder for validation: its class folders must be among `classes`, whose numbers they get.
+    ///
+    /// # Errors
+    /// As [`ImageFolder::open`], and if a class is unknown.
+    pub fn open_with_classes(root: &Path, classes: &[String], color: Color) -> Result<Self> {
+        Self::build(root, list_folder(root)?, Some(classes), color)
+    }
+
+    /// Opens `part` (such as `train`) inside a `.tar.gz`, or its class folders at the top if `part` is empty.
+    /// The encoded files are kept in memory. `classes` as in [`ImageFolder::open_with_classes`].
+    ///
+    /// # Errors
+    /// As [`ImageFolder::open`], and if the archive is damaged.
+    pub fn open_archive(
+        archive: &Path,
+        part: &str,
+        classes: Option<&[String]>,
+        color: Color,
+    ) -> Result<Self> {
+        let relative = |path: &Path| -> Option<PathBuf> {
+            let path = path.strip_prefix("./").unwrap_or(path);
+            path.strip_prefix(part).ok().map(Path::to_path_buf)
+        };
+        let entries = read_tar_gz(archive, &|path| {
+            relative(path)
+                .is_some_and(|path| path.components().count() >= 2 && is_image(&path) && !has_hidden(&path))
+        })?;
+        let mut listing: Vec<(String, Vec<ImageFile>)> = Vec::new();
+        let mut files: Vec<(PathBuf, Vec<u8>)> =
+            entries.into_iter().filter_map(|entry| Some((relative(&entry.path)?, entry.bytes))).collect();
+        files.sort_by(|a, b| a.0.cmp(&b.0));
+        for (path, bytes) in files {
+            let Some(class) = path.components().next() else { continue };
+            let class = class.as_os_str().to_string_lossy().into_owned();
+            let path = archive.join(part).join(&path);
+            let file = ImageFile { path, label: 0, bytes: Some(bytes.into()) };
+            match listing.last_mut() {
+                Some((last, files)) if *last == class => files.push(file),
+                _ => listing.push((class, vec![file])),
+            }
+        }
+        let root = if part.is_empty() { archive.to_path_buf() } else { archive.join(part) };
+        Self::build(&root, listing, classes, color)
+    }
+
+    fn build(
+        root: &Path,
+        mut listing: Vec<(String, Vec<ImageFile>)>,
+        classes: Option<&[String]>,
+        color: Color,
+    ) -> Result<Self> {
+        let wrong = |reason: String| VisionError::Folder { path: root.into(), reason };
+        if listing.is_empty() {
+            return Err(wrong(
+                "no class folders in it; expected <class>/<image> files, one folder a class".into(),
+            ));
+        }
+        listing.sort_by(|a, b| a.0.cmp(&b.0));
+        let empty: Vec<&str> =
+            listing.iter().filter(|(_, files)| files.is_empty()).map(|c| c.0.as_str()).collect();
+        if !empty.is_empty() {
+            return Err(wrong(format!(
+                "no image in class {}; add images ({}) or remove the folder",
+                name_some(&empty),
+                EXTENSIONS.join(", ")
+            )));
+        }
+        let classes = match classes {
+            None => listing.iter().map(|(name, _)| name.clone()).collect(),
+            Some(classes) => classes.to_vec(),
+        };
+        let label = |name: &str| classes.iter().position(|class| class == name);
+        let unknown: Vec<&str> =
+            listing.iter().map(|c| c.0.as_str()).filter(|name| label(name).is_none()).collect();
+        if !unknown.is_empty() {
+            return Err(wrong(format!(
+                "class {} is not among the {} classes of the training data; remove the folder or add it there",
+                name_some(&unknown),
+                classes.len()
+            )));
+        }
+        let mut files = Vec::new();
+        for (name, of_class) in listing {
+            let label = label(&name).unwrap_or_default() as i64;
+            files.extend(of_class.into_iter().map(|file| ImageFile { label, ..file }));
+        }
+        Ok(Self { root: root.into(), classes, files, color })
+    }
+
+    /// The path of a sample's file; of an archive's, below the archive's own path.
+    pub fn path(&self, index: usize) -> Option<&Path> {
+        self.files.get(index).map(|file| file.path.as_path())
+    }
+}
+
+/// The class folders of `root`, in no order, each with its pictures sorted by path.
+fn list_folder(root: &Path) -> Result<Vec<(String, Vec<ImageFile>)>> {
+    let mut classes = Vec::new();
+    for path in visible(root)? {
+        if path.is_dir() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let mut files = Vec::new();
+            collect(&path, 0, &mut files)?;
+            files.sort();
+            let file = |path| ImageFile { path, label: 0, bytes: None };
+            classes.push((name, files.into_iter().map(file).collect()));
+        }
+    }
+    Ok(classes)
+}
+
+fn collect(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
+    if depth > MAX_DEPTH {
+        return Err(VisionError::Folder {
+            path: dir.into(),
+            reason: format!("more than {MAX_DEPTH} folders deep: does a link lead in a circle?"),
+        });
+    }
+    for path in visible(dir)? {
+        if path.is_dir() {
+            collect(&path, depth + 1, files)?;
+        } else if is_image(&path) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The entries of a folder whose names do not begin with a dot.
+fn visible(dir: &Path) -> Result<Vec<PathBuf>> {
+    let io = |e| VisionError::io("list", dir, e);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            paths.push(entry.path());
+        }
+    }
+    Ok(paths)
+}
+
+pub(crate) fn is_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+}
+
+fn has_hidden(path: &Path) -> bool {
+    path.iter().any(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// The first few of many names.
+fn name_some(names: &[&str]) -> String {
+    let shown: Vec<String> = names.iter().take(5).map(|name| format!("{name:?}")).collect();
+    let rest = names.len() - shown.len();
+    if rest == 0 { shown.join(", ") } else { format!("{} and {rest} more", shown.join(", ")) }
+}
+
+impl Dataset for ImageFolder {
+    fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn sample(&self, index: usize) -> Result<Sample> {
+        check_index(index, self.len())?;
+        let file = &self.files[index];
+        let image = match &file.bytes {
+            Some(bytes) => decode_bytes(bytes, self.color, &file.path)?,
+            None => decode_file(&file.path, self.color)?,
+        };
+        Ok(Sample { image, label: file.label })
+    }
+
+    fn label(&self, index: usize) -> Result<i64> {
+        check_index(index, self.len())?;
+        Ok(self.files[index].label)
+    }
+
+    fn describe(&self, index: usize) -> String {
+        match self.files.get(index) {
+            Some(file) => file.path.display().to_string(),
+            None => format!("sample {index}"),
+        }
+    }
+}
+
+impl std::fmt::Debug for ImageFolder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "ImageFolder({}: {} images of {} classes)",
+            self.root.display(),
+            self.files.len(),
+            self.classes.len()
+        )
+    }
+}

@@ -24,5 +24,6 @@ mod rows;
 mod testing;
 mod vectorize;
 mod window;
+mod window_mean;
 
 pub use geometry::GeometryError;

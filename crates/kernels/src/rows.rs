@@ -5,6 +5,19 @@
 
 /// Columns of a wide row at least.
 const WIDE: usize = 64;
+/// Elements of a block whose sums are formed in single precision; small enough to be read twice from the cache.
+const BLOCK: usize = 32 * 1024;
+/// Wide rows of a block: the length of a chain of single-precision additions.
+const CHAIN: std::ops::RangeInclusive<usize> = 16..=512;
+
+/// Blocks that one task of a parallel reduction over rows takes.
+pub(crate) const BLOCKS_PER_TASK: usize = 4;
+
+/// Rows of `columns` elements in a block.
+pub(crate) fn block(columns: usize) -> usize {
+    let together = together(columns);
+    (BLOCK / columns.max(1) / together).clamp(*CHAIN.start(), *CHAIN.end()) * together
+}
 
 /// Rows of `columns` elements that make one wide row.
 pub(crate) fn together(columns: usize) -> usize {

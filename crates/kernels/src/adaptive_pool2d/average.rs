@@ -1,6 +1,7 @@
 //! Adaptive average pooling.
 
 use super::Geometry;
+use crate::window_mean::WindowMean;
 
 /// Mean of each window of `x` (batch, height, width, channels) into `y` (batch, rows, columns, channels).
 ///
@@ -9,25 +10,7 @@ use super::Geometry;
 #[track_caller]
 pub fn avg_forward(g: &Geometry, x: &[f32], y: &mut [f32]) {
     g.check(x.len(), y.len());
-    let ([rows, columns], channels) = (g.output, g.channels);
-    for n in 0..g.batch {
-        for r in 0..rows {
-            for c in 0..columns {
-                let at = ((n * rows + r) * columns + c) * channels;
-                let mean = &mut y[at..at + channels];
-                mean.fill(0.0);
-                let (vertical, horizontal) = (g.span(0, r), g.span(1, c));
-                let reciprocal = 1.0 / (vertical.len() * horizontal.len()) as f32;
-                for h in vertical {
-                    for w in horizontal.clone() {
-                        let from = ((n * g.height + h) * g.width + w) * channels;
-                        mean.iter_mut().zip(&x[from..]).for_each(|(mean, x)| *mean += x);
-                    }
-                }
-                mean.iter_mut().for_each(|mean| *mean *= reciprocal);
-            }
-        }
-    }
+    means(g).forward(x, y);
 }
 
 /// Gradient of [`avg_forward`]: `dx` from `dy`.
@@ -37,22 +20,13 @@ pub fn avg_forward(g: &Geometry, x: &[f32], y: &mut [f32]) {
 #[track_caller]
 pub fn avg_backward(g: &Geometry, dy: &[f32], dx: &mut [f32]) {
     g.check(dx.len(), dy.len());
-    let ([rows, columns], channels) = (g.output, g.channels);
-    dx.fill(0.0);
-    for n in 0..g.batch {
-        for r in 0..rows {
-            for c in 0..columns {
-                let at = ((n * rows + r) * columns + c) * channels;
-                let (vertical, horizontal) = (g.span(0, r), g.span(1, c));
-                let reciprocal = 1.0 / (vertical.len() * horizontal.len()) as f32;
-                for h in vertical {
-                    for w in horizontal.clone() {
-                        let to = ((n * g.height + h) * g.width + w) * channels;
-                        let dy = &dy[at..at + channels];
-                        dx[to..].iter_mut().zip(dy).for_each(|(dx, dy)| *dx += dy * reciprocal);
-                    }
-                }
-            }
-        }
-    }
+    means(g).backward(dy, dx);
+}
+
+fn means(g: &Geometry) -> WindowMean {
+    let spans = |axis: usize| (0..g.output[axis]).map(|i| g.span(axis, i)).collect::<Vec<_>>();
+    let (vertical, horizontal) = (spans(0), spans(1));
+    let factor = |h: usize, w: usize| 1.0 / (h * w) as f32;
+    let factors = vertical.iter().flat_map(|v| horizontal.iter().map(|h| factor(v.len(), h.len()))).collect();
+    WindowMean { size: [g.height, g.width], channels: g.channels, vertical, horizontal, factors }
 }

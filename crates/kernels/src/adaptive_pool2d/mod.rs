@@ -3,6 +3,8 @@
 
 mod average;
 mod maximum;
+#[cfg(test)]
+mod tests;
 
 pub use average::{avg_backward, avg_forward};
 pub use maximum::{max_backward, max_forward};

@@ -1,12 +1,12 @@
 //! 2-D average pooling, as `torch.nn.functional.avg_pool2d`, on channels-last activations.
 
-mod backward;
-mod forward;
+#[cfg(test)]
+mod tests;
 
-pub use backward::backward;
-pub use forward::forward;
+use std::ops::Range;
 
-use crate::{GeometryError, window::Window};
+use crate::window::Window;
+use crate::{GeometryError, window_mean::WindowMean};
 
 /// Sizes of a 2-D average pooling. Pairs are (height, width).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,16 +80,51 @@ impl Geometry {
         }
     }
 
-    /// One over the number of elements that the window of output (row, column) averages.
-    fn reciprocal(&self, row: usize, column: usize) -> f32 {
-        let extent = |axis: usize, index: usize| {
-            let w = self.window(axis);
+    /// The windows, and one over the number of elements that each counts.
+    fn means(&self) -> WindowMean {
+        let [rows, columns] = self.output_size();
+        let span = |axis: usize, index: usize| -> Range<usize> {
+            let window = self.window(axis);
+            let taps = window.taps(index);
+            window.position(index, taps.start)..window.position(index, taps.end)
+        };
+        let counted = |axis: usize, index: usize| {
+            let Window { input, kernel, stride, padding, .. } = self.window(axis);
             if self.count_include_pad {
-                w.kernel.min(w.input + 2 * w.padding - index * w.stride)
+                kernel.min(input + 2 * padding - index * stride)
             } else {
-                w.taps(index).len()
+                span(axis, index).len()
             }
         };
-        1.0 / (extent(0, row) * extent(1, column)) as f32
+        let windows = (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c)));
+        WindowMean {
+            size: [self.height, self.width],
+            channels: self.channels,
+            vertical: (0..rows).map(|r| span(0, r)).collect(),
+            horizontal: (0..columns).map(|c| span(1, c)).collect(),
+            factors: windows.map(|(r, c)| 1.0 / (counted(0, r) * counted(1, c)) as f32).collect(),
+        }
     }
+}
+
+/// Average pooling of `x` (batch, height, width, channels) into `y` (batch, rows, columns, channels).
+///
+/// # Panics
+/// When the geometry is not valid or a slice has the wrong length.
+#[track_caller]
+pub fn forward(g: &Geometry, x: &[f32], y: &mut [f32]) {
+    assert_eq!(x.len(), g.input_len(), "avg_pool2d: length of x");
+    assert_eq!(y.len(), g.output_len(), "avg_pool2d: length of y");
+    g.means().forward(x, y);
+}
+
+/// Gradient of average pooling: `dx` from `dy`, which each window spreads evenly.
+///
+/// # Panics
+/// When the geometry is not valid or a slice has the wrong length.
+#[track_caller]
+pub fn backward(g: &Geometry, dy: &[f32], dx: &mut [f32]) {
+    assert_eq!(dx.len(), g.input_len(), "avg_pool2d: length of dx");
+    assert_eq!(dy.len(), g.output_len(), "avg_pool2d: length of dy");
+    g.means().backward(dy, dx);
 }

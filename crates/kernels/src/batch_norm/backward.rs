@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::statistics::{BLOCKS_PER_TASK, block_rows};
 use crate::parallel::{self, DisjointMut};
 use crate::pointwise::gate;
 use crate::vectorize::vectorize;
@@ -131,7 +130,7 @@ impl Backward<'_> {
     fn sums(&self, gate: &Gate<'_>, dy: &Incoming<'_>) -> Sums {
         let channels = self.mean.len();
         let rows = self.x.len().checked_div(channels).unwrap_or(0);
-        let block = block_rows(channels);
+        let block = rows::block(channels);
         rows::with_widened([self.mean], |[mean]| {
             let partial = |range: Range<usize>| {
                 let mut sums = Sums::new(channels);
@@ -141,7 +140,7 @@ impl Backward<'_> {
                 }
                 sums
             };
-            let total = parallel::reduce_blocks(rows, block * BLOCKS_PER_TASK, partial, Sums::merge);
+            let total = parallel::reduce_blocks(rows, block * rows::BLOCKS_PER_TASK, partial, Sums::merge);
             total.unwrap_or_else(|| Sums::new(channels))
         })
     }

@@ -5,17 +5,11 @@ use std::ops::Range;
 use crate::vectorize::vectorize;
 use crate::{parallel, rows, scratch};
 
-/// Elements of a block whose sums are formed in single precision; small enough to be read twice from the cache.
-const BLOCK: usize = 32 * 1024;
-/// Rows of a block at most: the length of a chain of single-precision additions.
-const BLOCK_ROWS: usize = 512;
-/// Blocks that one task takes.
-pub(super) const BLOCKS_PER_TASK: usize = 4;
-
 /// Mean and biased variance of each column of `x` (rows, channels).
 ///
-/// Each block of rows is read twice, the second time from the cache, for its mean and for the squares of the distances
-/// from it; blocks are combined by the rule of Chan, Golub and LeVeque (1979) in double precision. So there is no
+/// Each block of rows is summed around a provisional mean, that of its first eighth, and blocks are combined by the rule
+/// of Chan, Golub and LeVeque (1979) in double precision. The provisional mean is at most three standard deviations of
+/// the block away from the true one, whatever the data (an eighth of them cannot be further out), so there is no
 /// cancellation, however far the mean is from zero. Without rows, mean and variance are NaN.
 ///
 /// # Panics
@@ -28,7 +22,7 @@ pub fn statistics(rows: usize, x: &[f32], mean: &mut [f32], variance: &mut [f32]
     if channels == 0 {
         return;
     }
-    let block = block_rows(channels);
+    let block = rows::block(channels);
     let partial = |range: Range<usize>| {
         let mut moments = Moments::new(channels);
         for start in range.clone().step_by(block) {
@@ -41,19 +35,13 @@ pub fn statistics(rows: usize, x: &[f32], mean: &mut [f32], variance: &mut [f32]
         a.merge(&b);
         a
     };
-    let total = parallel::reduce_blocks(rows, block * BLOCKS_PER_TASK, partial, merge);
+    let total = parallel::reduce_blocks(rows, block * rows::BLOCKS_PER_TASK, partial, merge);
     let total = total.unwrap_or_else(|| Moments::new(channels));
     for ((mean, variance), (m, s)) in mean.iter_mut().zip(variance).zip(total.mean.iter().zip(&total.squares))
     {
         *mean = if rows == 0 { f32::NAN } else { *m as f32 };
         *variance = (s / rows as f64) as f32;
     }
-}
-
-/// Rows of a block for a number of channels: whole wide rows, whose sums have the shortest chains.
-pub(super) fn block_rows(channels: usize) -> usize {
-    let together = rows::together(channels);
-    (BLOCK / channels.max(1) / together).clamp(16, BLOCK_ROWS) * together
 }
 
 /// Mean and sum of squared distances from it, of each channel.
@@ -73,40 +61,23 @@ impl Moments {
         let count = (x.len() / channels) as f64;
         let wide = rows::wide_len(channels);
         scratch::with(3 * wide, |buffer: &mut [f32]| {
-            let (means, sums) = buffer.split_at_mut(wide);
+            let (shift, sums) = buffer.split_at_mut(wide);
             let (sums, squares) = sums.split_at_mut(wide);
             vectorize(
                 #[inline(always)]
                 || {
-                    sums.fill(0.0);
-                    for x in x.chunks(wide) {
-                        sums.iter_mut().zip(x).for_each(|(s, x)| *s += x);
-                    }
-                    rows::narrow(channels, sums);
-                },
-            );
-            for (mean, sum) in means.iter_mut().zip(&sums[..channels]) {
-                *mean = sum / count as f32;
-            }
-            rows::widen(channels, means);
-            vectorize(
-                #[inline(always)]
-                || {
+                    provisional_mean(channels, x, shift);
                     sums.fill(0.0);
                     squares.fill(0.0);
-                    for x in x.chunks(wide) {
-                        for (((s, q), x), m) in sums.iter_mut().zip(&mut *squares).zip(x).zip(&*means) {
-                            let d = x - m;
-                            *s += d;
-                            *q += d * d;
-                        }
+                    for pair in x.chunks(2 * wide) {
+                        let (a, b) = pair.split_at(wide.min(pair.len()));
+                        add_shifted(a, b, shift, sums, squares);
                     }
                     rows::narrow(channels, sums);
                     rows::narrow(channels, squares);
                 },
             );
-            // What rounding left of the first sum is in the second: the corrected two-pass algorithm.
-            let block = means[..channels].iter().zip(&*sums).zip(&*squares).map(|((&m, &s), &q)| {
+            let block = shift[..channels].iter().zip(&*sums).zip(&*squares).map(|((&m, &s), &q)| {
                 let rest = f64::from(s) / count;
                 (f64::from(m) + rest, f64::from(q) - f64::from(s) * rest)
             });
@@ -129,6 +100,40 @@ impl Moments {
             *squares += s + d * d * weight;
         }
         self.count = total;
+    }
+}
+
+/// Mean of the first eighth of the rows of `x`, as a wide row.
+#[inline(always)]
+fn provisional_mean(channels: usize, x: &[f32], mean: &mut [f32]) {
+    let count = (x.len() / channels).div_ceil(8);
+    mean.fill(0.0);
+    for x in x[..count * channels].chunks(mean.len()) {
+        mean.iter_mut().zip(x).for_each(|(m, x)| *m += x);
+    }
+    rows::narrow(channels, mean);
+    mean[..channels].iter_mut().for_each(|m| *m /= count as f32);
+    rows::widen(channels, mean);
+}
+
+/// Adds two wide rows, of which the second may be shorter or missing, to the sums of `x - shift` and of its square.
+#[inline(always)]
+fn add_shifted(a: &[f32], b: &[f32], shift: &[f32], sums: &mut [f32], squares: &mut [f32]) {
+    if b.len() == shift.len() {
+        let inputs = a.iter().zip(b).zip(shift);
+        for ((s, q), ((a, b), m)) in sums.iter_mut().zip(squares).zip(inputs) {
+            let (a, b) = (a - m, b - m);
+            *s += a + b;
+            *q += a * a + b * b;
+        }
+    } else {
+        for x in [a, b] {
+            for ((s, q), (x, m)) in sums.iter_mut().zip(&mut *squares).zip(x.iter().zip(shift)) {
+                let d = x - m;
+                *s += d;
+                *q += d * d;
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Cross entropy with one class index a row.
 
-use super::{CrossEntropy, Reduction, TargetError, log_sum_exp};
+use super::{CrossEntropy, Reduction, Softmax, TargetError};
+use crate::reduce::sum_lanes;
 
 /// Loss, and on request its gradient, of `logits` (rows, classes) for the class indices `targets` (rows).
 ///
@@ -21,53 +22,61 @@ pub fn class_indices(
     loss: &mut [f32],
     gradient: Option<&mut [f32]>,
 ) -> Result<(), TargetError> {
-    let (rows, classes) = (targets.len(), options.classes);
-    assert_eq!(logits.len(), rows * classes, "cross_entropy: length of logits");
-    assert_eq!(loss.len(), options.loss_len(rows), "cross_entropy: length of loss");
-    assert_eq!(options.weight.map_or(classes, <[f32]>::len), classes, "cross_entropy: length of weight");
+    let classes = options.classes;
+    assert_eq!(logits.len(), targets.len() * classes, "cross_entropy: length of logits");
     let counts = |target: i64| target != options.ignore_index;
-    for (row, &target) in targets.iter().enumerate() {
-        if counts(target) && !(0..classes as i64).contains(&target) {
+    let mut total = 0.0;
+    for (row, &target) in targets.iter().enumerate().filter(|&(_, &t)| counts(t)) {
+        if !(0..classes as i64).contains(&target) {
             return Err(TargetError { row, target, classes });
         }
+        total += options.weight(target as usize);
     }
-    let total: f64 = targets.iter().filter(|&&t| counts(t)).map(|&t| options.weight(t as usize)).sum();
     let divisor = if options.reduction == Reduction::Mean { total } else { 1.0 };
     let smoothing = f64::from(options.label_smoothing);
     let spread = smoothing / classes as f64;
-    let mut gradient = gradient;
-    if let Some(gradient) = &gradient {
-        assert_eq!(gradient.len(), logits.len(), "cross_entropy: length of gradient");
-    }
-    let mut sum = 0.0;
-    for (row, &target) in targets.iter().enumerate() {
-        let logits = &logits[row * classes..][..classes];
-        let mut value = 0.0;
-        let (max, log) = log_sum_exp(logits);
-        let share = |class: usize| {
-            options.weight(class) * (spread + if class as i64 == target { 1.0 - smoothing } else { 0.0 })
-        };
-        if counts(target) {
-            for (class, x) in logits.iter().enumerate() {
-                if share(class) != 0.0 {
-                    value -= share(class) * (f64::from(x - max) - log);
+    let all_weights: f64 = (0..classes).map(|class| options.weight(class)).sum();
+    options.reduce(
+        logits,
+        loss,
+        gradient,
+        divisor,
+        #[inline(always)]
+        |row, logits, mut gradient| {
+            if !counts(targets[row]) {
+                gradient.into_iter().for_each(|g| g.fill(0.0));
+                return 0.0;
+            }
+            let target = targets[row] as usize;
+            let softmax = Softmax::new(logits, gradient.as_deref_mut());
+            let share = (1.0 - smoothing) * options.weight(target);
+            let mut loss = share * softmax.loss(logits[target]);
+            if spread != 0.0 {
+                loss += spread * (all_weights * softmax.log - weighted_sum(options, logits, softmax.max));
+            }
+            if let Some(gradient) = gradient {
+                // Of the softmax times the target's mass, minus the target.
+                let factor = ((share + spread * all_weights) / (softmax.sum * divisor)) as f32;
+                let even = (spread / divisor) as f32;
+                match options.weight {
+                    Some(weight) => {
+                        gradient.iter_mut().zip(weight).for_each(|(g, w)| *g = *g * factor - even * w)
+                    }
+                    None => gradient.iter_mut().for_each(|g| *g = *g * factor - even),
                 }
+                gradient[target] -= (share / divisor) as f32;
             }
-        }
-        if let Some(gradient) = &mut gradient {
-            let total: f64 = (0..classes).map(share).sum();
-            for (class, g) in gradient[row * classes..][..classes].iter_mut().enumerate() {
-                let p = (f64::from(logits[class] - max) - log).exp();
-                *g = if counts(target) { ((p * total - share(class)) / divisor) as f32 } else { 0.0 };
-            }
-        }
-        if options.reduction == Reduction::None {
-            loss[row] = value as f32;
-        }
-        sum += value;
-    }
-    if options.reduction != Reduction::None {
-        loss[0] = (sum / divisor) as f32;
-    }
+            loss
+        },
+    );
     Ok(())
+}
+
+/// Sum of `weight * (logit - max)` over the classes.
+#[inline(always)]
+fn weighted_sum(options: &CrossEntropy<'_>, logits: &[f32], max: f32) -> f64 {
+    match options.weight {
+        None => sum_lanes(logits, |x| x - max),
+        Some(weight) => logits.iter().zip(weight).map(|(&x, &w)| f64::from(x - max) * f64::from(w)).sum(),
+    }
 }

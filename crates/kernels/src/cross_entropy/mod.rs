@@ -2,11 +2,19 @@
 
 mod class_indices;
 mod probabilities;
+#[cfg(test)]
+mod tests;
 
 pub use class_indices::class_indices;
 pub use probabilities::probabilities;
 
 use thiserror::Error;
+
+use crate::parallel::{self, DisjointMut};
+use crate::pointwise::math::exp;
+use crate::reduce::sum_lanes;
+use crate::softmax::{exp_shifted, largest};
+use crate::vectorize::vectorize;
 
 /// How the losses of the rows become the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +57,56 @@ impl CrossEntropy<'_> {
     fn weight(&self, class: usize) -> f64 {
         self.weight.map_or(1.0, |w| f64::from(w[class]))
     }
+
+    /// Calls `row(number, logits, gradient)` for each row, which returns the row's loss and writes its gradient, and
+    /// reduces the losses. `divisor` is that of the mean.
+    ///
+    /// `row` runs inside of [`vectorize`].
+    #[track_caller]
+    #[inline(always)]
+    fn reduce(
+        &self,
+        logits: &[f32],
+        loss: &mut [f32],
+        gradient: Option<&mut [f32]>,
+        divisor: f64,
+        row: impl Fn(usize, &[f32], Option<&mut [f32]>) -> f64 + Sync,
+    ) {
+        let classes = self.classes;
+        let rows = logits.len().checked_div(classes).unwrap_or(0);
+        assert_eq!(logits.len(), rows * classes, "cross_entropy: length of logits");
+        assert_eq!(self.weight.map_or(classes, <[f32]>::len), classes, "cross_entropy: length of weight");
+        assert_eq!(loss.len(), self.loss_len(rows), "cross_entropy: length of loss");
+        let gradient = gradient.map(|gradient| {
+            assert_eq!(gradient.len(), logits.len(), "cross_entropy: length of gradient");
+            DisjointMut::new(gradient)
+        });
+        let each_loss = (self.reduction == Reduction::None).then(|| DisjointMut::new(&mut *loss));
+        let block = |range: std::ops::Range<usize>| {
+            let mut sum = 0.0;
+            for r in range {
+                let at = r * classes..(r + 1) * classes;
+                // SAFETY: rows do not overlap.
+                let gradient = gradient.as_ref().map(|gradient| unsafe { gradient.slice(at.clone()) });
+                let logits = &logits[at];
+                let value = vectorize(
+                    #[inline(always)]
+                    || row(r, logits, gradient),
+                );
+                if let Some(loss) = &each_loss {
+                    // SAFETY: as above.
+                    unsafe { loss.slice(r..r + 1)[0] = value as f32 };
+                }
+                sum += value;
+            }
+            sum
+        };
+        let rows_a_block = (parallel::MIN_BLOCK / 4).div_ceil(classes.max(1));
+        let sum = parallel::reduce_blocks(rows, rows_a_block, block, |a, b| a + b).unwrap_or(0.0);
+        if self.reduction != Reduction::None {
+            loss[0] = (sum / divisor) as f32;
+        }
+    }
 }
 
 /// A class index that names no class.
@@ -63,8 +121,34 @@ pub struct TargetError {
     pub classes: usize,
 }
 
-/// Largest logit of a row and the logarithm of the sum of `exp(logit - largest)`.
-fn log_sum_exp(logits: &[f32]) -> (f32, f64) {
-    let max = logits.iter().fold(f32::NEG_INFINITY, |m, &x| if m > x { m } else { x });
-    (max, logits.iter().map(|x| f64::from(x - max).exp()).sum::<f64>().ln())
+/// The softmax of a row of logits, on the way.
+struct Softmax {
+    /// Largest logit.
+    max: f32,
+    /// Sum of `exp(logit - max)`.
+    sum: f64,
+    /// Its logarithm.
+    log: f64,
+}
+
+impl Softmax {
+    /// Writes `exp(logit - max)` to `exponentials` when given.
+    #[inline(always)]
+    fn new(logits: &[f32], exponentials: Option<&mut [f32]>) -> Self {
+        let max = largest(logits);
+        let sum = match exponentials {
+            Some(exponentials) => exp_shifted(logits, max, exponentials),
+            None => sum_lanes(
+                logits,
+                #[inline(always)]
+                |x| exp(x - max),
+            ),
+        };
+        Self { max, sum, log: sum.ln() }
+    }
+
+    /// `-log(softmax)` of one logit.
+    fn loss(&self, logit: f32) -> f64 {
+        self.log - f64::from(logit - self.max)
+    }
 }

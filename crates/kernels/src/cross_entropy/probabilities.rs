@@ -1,6 +1,6 @@
 //! Cross entropy with a distribution over the classes in each row.
 
-use super::{CrossEntropy, Reduction, log_sum_exp};
+use super::{CrossEntropy, Reduction, Softmax};
 
 /// Loss, and on request its gradient, of `logits` (rows, classes) for `targets` (rows, classes).
 ///
@@ -18,42 +18,35 @@ pub fn probabilities(
     gradient: Option<&mut [f32]>,
 ) {
     let classes = options.classes;
-    let rows = logits.len().checked_div(classes).unwrap_or(0);
-    assert_eq!(logits.len(), rows * classes, "cross_entropy: length of logits");
     assert_eq!(targets.len(), logits.len(), "cross_entropy: length of targets");
-    assert_eq!(loss.len(), options.loss_len(rows), "cross_entropy: length of loss");
-    assert_eq!(options.weight.map_or(classes, <[f32]>::len), classes, "cross_entropy: length of weight");
+    let rows = logits.len().checked_div(classes).unwrap_or(0);
     let divisor = if options.reduction == Reduction::Mean { rows as f64 } else { 1.0 };
     let smoothing = f64::from(options.label_smoothing);
     let spread = smoothing / classes as f64;
-    let mut gradient = gradient;
-    if let Some(gradient) = &gradient {
-        assert_eq!(gradient.len(), logits.len(), "cross_entropy: length of gradient");
-    }
-    let mut sum = 0.0;
-    for row in 0..rows {
-        let logits = &logits[row * classes..][..classes];
-        let targets = &targets[row * classes..][..classes];
-        let (max, log) = log_sum_exp(logits);
-        let share =
-            |class: usize| options.weight(class) * (f64::from(targets[class]) * (1.0 - smoothing) + spread);
-        let mut value = 0.0;
-        for (class, x) in logits.iter().enumerate() {
-            value -= share(class) * (f64::from(x - max) - log);
-        }
-        if let Some(gradient) = &mut gradient {
-            let total: f64 = (0..classes).map(share).sum();
-            for (class, g) in gradient[row * classes..][..classes].iter_mut().enumerate() {
-                let p = (f64::from(logits[class] - max) - log).exp();
-                *g = ((p * total - share(class)) / divisor) as f32;
+    let share =
+        |class: usize, target: f32| options.weight(class) * (f64::from(target) * (1.0 - smoothing) + spread);
+    options.reduce(
+        logits,
+        loss,
+        gradient,
+        divisor,
+        #[inline(always)]
+        |row, logits, mut gradient| {
+            let targets = &targets[row * classes..][..classes];
+            let softmax = Softmax::new(logits, gradient.as_deref_mut());
+            let (mut loss, mut mass) = (0.0, 0.0);
+            for (class, (&logit, &target)) in logits.iter().zip(targets).enumerate() {
+                let share = share(class, target);
+                loss += share * softmax.loss(logit);
+                mass += share;
             }
-        }
-        if options.reduction == Reduction::None {
-            loss[row] = value as f32;
-        }
-        sum += value;
-    }
-    if options.reduction != Reduction::None {
-        loss[0] = (sum / divisor) as f32;
-    }
+            if let Some(gradient) = gradient {
+                let factor = mass / (softmax.sum * divisor);
+                for (class, (g, &target)) in gradient.iter_mut().zip(targets).enumerate() {
+                    *g = (f64::from(*g) * factor - share(class, target) / divisor) as f32;
+                }
+            }
+            loss
+        },
+    );
 }

@@ -1,5 +1,12 @@
 //! Adam (Kingma and Ba, 2014) and AdamW (Loshchilov and Hutter, 2017).
 
+use super::average::toward;
+use crate::parallel::{self, DisjointMut};
+use crate::vectorize::vectorize;
+
+/// Elements that are taken through all steps of the update together.
+const BLOCK: usize = 256;
+
 /// Options of [`adam`], as `torch.optim.Adam` and `torch.optim.AdamW`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
@@ -32,37 +39,99 @@ pub fn adam(
     parameter: &mut [f32],
     average: &mut [f32],
     average_square: &mut [f32],
-    mut largest_square: Option<&mut [f32]>,
+    largest_square: Option<&mut [f32]>,
 ) {
     let len = parameter.len();
     assert!(step > 0, "adam: steps are counted from 1");
     assert_eq!(gradient.len(), len, "adam: length of gradient");
     assert_eq!(average.len(), len, "adam: length of average");
     assert_eq!(average_square.len(), len, "adam: length of average_square");
-    assert_eq!(largest_square.as_ref().map_or(len, |l| l.len()), len, "adam: length of largest_square");
-    let (beta1, beta2) = options.betas;
-    let correction1 = 1.0 - beta1.powf(step as f64);
-    let correction2 = (1.0 - beta2.powf(step as f64)).sqrt() as f32;
-    let step_size = (options.lr / correction1) as f32;
-    let keep = (1.0 - options.lr * options.weight_decay) as f32;
-    let (decay, epsilon) = (options.weight_decay as f32, options.epsilon as f32);
-    for i in 0..len {
-        let p = &mut parameter[i];
-        let mut g = if options.maximize { -gradient[i] } else { gradient[i] };
-        if options.weight_decay != 0.0 {
-            if options.decoupled {
-                *p *= keep;
-            } else {
-                g += decay * *p;
+    let largest_square = largest_square.map(|largest| {
+        assert_eq!(largest.len(), len, "adam: length of largest_square");
+        DisjointMut::new(largest)
+    });
+    let update = Update::new(options, step);
+    let (average, average_square) = (DisjointMut::new(average), DisjointMut::new(average_square));
+    parallel::for_each_chunk(parameter, BLOCK, |start, parameter| {
+        for (i, p) in parameter.chunks_mut(BLOCK).enumerate() {
+            let range = start + i * BLOCK..start + i * BLOCK + p.len();
+            // SAFETY: chunks do not overlap, nor do the blocks of one.
+            let (m, v, largest) = unsafe {
+                (
+                    average.slice(range.clone()),
+                    average_square.slice(range.clone()),
+                    largest_square.as_ref().map(|l| l.slice(range.clone())),
+                )
+            };
+            vectorize(
+                #[inline(always)]
+                || update.run(&gradient[range], p, m, v, largest),
+            );
+        }
+    });
+}
+
+/// The scalars of a step, rounded to single precision as PyTorch rounds them.
+struct Update {
+    sign: f32,
+    /// What the parameter is multiplied by.
+    keep: f32,
+    /// How much of the parameter is added to the gradient.
+    penalty: f32,
+    intake: f32,
+    beta2: f32,
+    intake2: f32,
+    /// Square root of the bias correction of the average of squares.
+    correction: f32,
+    epsilon: f32,
+    step_size: f32,
+}
+
+impl Update {
+    fn new(options: &Adam, step: u64) -> Self {
+        let (beta1, beta2) = options.betas;
+        let (decoupled, decay) = (options.decoupled, options.weight_decay);
+        Self {
+            sign: if options.maximize { -1.0 } else { 1.0 },
+            keep: if decoupled { (1.0 - options.lr * decay) as f32 } else { 1.0 },
+            penalty: if decoupled { 0.0 } else { decay as f32 },
+            intake: (1.0 - beta1) as f32,
+            beta2: beta2 as f32,
+            intake2: (1.0 - beta2) as f32,
+            correction: (1.0 - beta2.powf(step as f64)).sqrt() as f32,
+            epsilon: options.epsilon as f32,
+            step_size: (options.lr / (1.0 - beta1.powf(step as f64))) as f32,
+        }
+    }
+
+    /// One block. Several short loops through a buffer, because the compiler vectorizes only loops whose few slices it
+    /// can check for overlap.
+    #[inline(always)]
+    fn run(
+        &self,
+        gradient: &[f32],
+        p: &mut [f32],
+        m: &mut [f32],
+        v: &mut [f32],
+        largest: Option<&mut [f32]>,
+    ) {
+        let mut buffer = [0.0; BLOCK];
+        let buffer = &mut buffer[..p.len()];
+        for ((b, g), p) in buffer.iter_mut().zip(gradient).zip(&*p) {
+            *b = self.sign * g + self.penalty * p;
+        }
+        m.iter_mut().zip(&*buffer).for_each(|(m, g)| *m = toward(*m, *g, self.intake));
+        v.iter_mut().zip(&*buffer).for_each(|(v, g)| *v = self.beta2 * *v + self.intake2 * g * g);
+        match largest {
+            None => buffer.copy_from_slice(v),
+            Some(largest) => {
+                largest.iter_mut().zip(&*v).for_each(|(l, v)| *l = if *l > *v { *l } else { *v });
+                buffer.copy_from_slice(largest);
             }
         }
-        average[i] += (1.0 - beta1) as f32 * (g - average[i]);
-        average_square[i] = beta2 as f32 * average_square[i] + (1.0 - beta2) as f32 * g * g;
-        let mut square = average_square[i];
-        if let Some(largest) = &mut largest_square {
-            largest[i] = largest[i].max(square);
-            square = largest[i];
+        for ((p, m), square) in p.iter_mut().zip(&*m).zip(buffer) {
+            let denominator = square.sqrt() / self.correction + self.epsilon;
+            *p = self.keep * *p - self.step_size * m / denominator;
         }
-        *p -= step_size * (average[i] / (square.sqrt() / correction2 + epsilon));
     }
 }

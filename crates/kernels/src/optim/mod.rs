@@ -5,6 +5,8 @@
 mod adam;
 mod average;
 mod sgd;
+#[cfg(test)]
+mod tests;
 
 pub use adam::{Adam, adam};
 pub use average::lerp;

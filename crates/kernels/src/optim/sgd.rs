@@ -1,5 +1,8 @@
 //! Stochastic gradient descent with momentum.
 
+use crate::parallel::{self, DisjointMut};
+use crate::vectorize::vectorize;
+
 /// Options of [`sgd`], as `torch.optim.SGD`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
@@ -15,6 +18,19 @@ pub struct Sgd {
     pub nesterov: bool,
     /// Ascend instead of descend.
     pub maximize: bool,
+}
+
+impl Sgd {
+    /// The gradient that counts at a parameter.
+    #[inline(always)]
+    fn direction(&self, gradient: f32, parameter: f32) -> f32 {
+        let sign = if self.maximize { -1.0 } else { 1.0 };
+        if self.weight_decay == 0.0 {
+            sign * gradient
+        } else {
+            sign * gradient + self.weight_decay as f32 * parameter
+        }
+    }
 }
 
 /// One step of stochastic gradient descent on `parameter`.
@@ -34,21 +50,37 @@ pub fn sgd(
 ) {
     assert_eq!(gradient.len(), parameter.len(), "sgd: length of gradient");
     let lr = options.lr as f32;
-    let gradient_at = |i: usize, p: f32| {
-        let g = if options.maximize { -gradient[i] } else { gradient[i] };
-        if options.weight_decay != 0.0 { g + options.weight_decay as f32 * p } else { g }
-    };
     if options.momentum == 0.0 {
-        for (i, p) in parameter.iter_mut().enumerate() {
-            *p -= lr * gradient_at(i, *p);
-        }
-        return;
+        return crate::pointwise::update2(
+            parameter,
+            gradient,
+            #[inline(always)]
+            |p, g| p - lr * options.direction(g, p),
+        );
     }
     let Some(momentum) = momentum else { panic!("sgd: a momentum needs a buffer") };
     assert_eq!(momentum.len(), parameter.len(), "sgd: length of momentum");
-    for (i, (p, m)) in parameter.iter_mut().zip(momentum).enumerate() {
-        let g = gradient_at(i, *p);
-        *m = if first { g } else { options.momentum as f32 * *m + (1.0 - options.dampening) as f32 * g };
-        *p -= lr * if options.nesterov { g + options.momentum as f32 * *m } else { *m };
-    }
+    let (decay, intake) =
+        if first { (0.0, 1.0) } else { (options.momentum as f32, (1.0 - options.dampening) as f32) };
+    let look_ahead = options.momentum as f32;
+    let momentum = DisjointMut::new(momentum);
+    parallel::for_each_chunk(parameter, 1, |start, parameter| {
+        let range = start..start + parameter.len();
+        // SAFETY: chunks do not overlap.
+        let momentum = unsafe { momentum.slice(range.clone()) };
+        if first {
+            // What is in the buffer may be anything, even NaN.
+            momentum.fill(0.0);
+        }
+        vectorize(
+            #[inline(always)]
+            || {
+                for ((p, m), &g) in parameter.iter_mut().zip(momentum).zip(&gradient[range]) {
+                    let g = options.direction(g, *p);
+                    *m = decay * *m + intake * g;
+                    *p -= lr * if options.nesterov { g + look_ahead * *m } else { *m };
+                }
+            },
+        );
+    });
 }

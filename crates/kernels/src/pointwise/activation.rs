@@ -49,7 +49,7 @@ pub fn silu(x: &[f32], y: &mut [f32]) {
     );
 }
 
-/// Gradient of [`silu`] from its input: `dx = dy * s * (1 + x * (1 - s))` with `s = sigmoid(x)`.
+/// Gradient of [`silu`] from its input: `dx = dy * (s + x * s * (1 - s))` with `s = sigmoid(x)`.
 #[track_caller]
 pub fn silu_backward(x: &[f32], dy: &[f32], dx: &mut [f32]) {
     map2(
@@ -58,8 +58,8 @@ pub fn silu_backward(x: &[f32], dy: &[f32], dx: &mut [f32]) {
         dx,
         #[inline(always)]
         |dy, x| {
-            let s = math::sigmoid(x);
-            dy * (s * (1.0 + x * (1.0 - s)))
+            let (s, slope) = math::sigmoid_and_slope(x);
+            dy * (s + x * slope)
         },
     );
 }
@@ -113,9 +113,9 @@ pub fn gelu_backward(formula: Gelu, x: &[f32], dy: &[f32], dx: &mut [f32]) {
             dx,
             #[inline(always)]
             |dy, x| {
-                let s = math::sigmoid(tanh_argument(x));
-                let slope = 2.0 * SQRT_2_OVER_PI + (6.0 * SQRT_2_OVER_PI * CUBIC) * (x * x);
-                dy * (s + s * (1.0 - s) * (x * slope))
+                let (s, slope) = math::sigmoid_and_slope(tanh_argument(x));
+                let inner = 2.0 * SQRT_2_OVER_PI + (6.0 * SQRT_2_OVER_PI * CUBIC) * (x * x);
+                dy * (s + x * (slope * inner))
             },
         ),
     }

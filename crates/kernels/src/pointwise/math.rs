@@ -18,7 +18,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     exp_sum(x, 0.0)
 }
 
-/// `e^(x + low)` for a `low` that is tiny beside 1: the part of an exponent that does not fit into `x`.
+/// `e^(x + low)` for a `low` that is small beside 1: the part of an exponent that does not fit into `x`.
 #[inline(always)]
 fn exp_sum(x: f32, low: f32) -> f32 {
     let x = if x > 89.0 { 89.0 } else { x };
@@ -44,6 +44,14 @@ fn exp_sum(x: f32, low: f32) -> f32 {
 #[inline(always)]
 pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
+}
+
+/// [`sigmoid`] and its derivative, which keeps its accuracy where the function is close to 1.
+#[inline(always)]
+pub(crate) fn sigmoid_and_slope(x: f32) -> (f32, f32) {
+    let e = exp(-x.abs());
+    let r = 1.0 / (1.0 + e);
+    (if x < 0.0 { e * r } else { r }, e * r * r)
 }
 
 /// Hyperbolic tangent.

@@ -7,6 +7,8 @@ mod arithmetic;
 mod map;
 pub(crate) mod math;
 mod relu;
+#[cfg(test)]
+mod tests;
 
 pub use activation::{
     Gelu, gelu, gelu_backward, leaky_relu, leaky_relu_backward, sigmoid, sigmoid_backward, silu,

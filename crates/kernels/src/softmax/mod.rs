@@ -1,5 +1,12 @@
 //! Softmax and its logarithm over the last dimension of (rows, columns).
 
+#[cfg(test)]
+mod tests;
+
+use crate::parallel;
+use crate::pointwise::math::exp;
+use crate::reduce::sum_lanes;
+use crate::vectorize::vectorize;
 
 /// `y = exp(x) / sum(exp(x))` of each row.
 ///
@@ -7,8 +14,18 @@
 /// When a slice has the wrong length.
 #[track_caller]
 pub fn softmax(columns: usize, x: &[f32], y: &mut [f32]) {
-    log_softmax(columns, x, y);
-    y.iter_mut().for_each(|y| *y = y.exp());
+    for_each_row(
+        columns,
+        [x],
+        y,
+        #[inline(always)]
+        |[x], y| {
+            let max = largest(x);
+            let sum = exp_shifted(x, max, y);
+            let factor = (1.0 / sum) as f32;
+            y.iter_mut().for_each(|y| *y *= factor);
+        },
+    );
 }
 
 /// Gradient of [`softmax`] from its output: `dx = y * (dy - sum(dy * y))`.
@@ -17,13 +34,17 @@ pub fn softmax(columns: usize, x: &[f32], y: &mut [f32]) {
 /// When a slice has the wrong length.
 #[track_caller]
 pub fn softmax_backward(columns: usize, y: &[f32], dy: &[f32], dx: &mut [f32]) {
-    check(columns, y.len(), dx.len());
-    check(columns, dy.len(), dx.len());
-    for at in (0..dx.len()).step_by(columns.max(1)) {
-        let (y, dy) = (&y[at..at + columns], &dy[at..at + columns]);
-        let dot: f32 = y.iter().zip(dy).map(|(y, dy)| y * dy).sum();
-        dx[at..at + columns].iter_mut().zip(y).zip(dy).for_each(|((dx, y), dy)| *dx = y * (dy - dot));
-    }
+    for_each_row(
+        columns,
+        [y, dy],
+        dx,
+        #[inline(always)]
+        |[y, dy], dx| {
+            dx.iter_mut().zip(y).zip(dy).for_each(|((dx, y), dy)| *dx = y * dy);
+            let dot = sum_lanes(dx, |x| x) as f32;
+            dx.iter_mut().zip(y).zip(dy).for_each(|((dx, y), dy)| *dx = y * (dy - dot));
+        },
+    );
 }
 
 /// `y = x - log(sum(exp(x)))` of each row.
@@ -32,13 +53,17 @@ pub fn softmax_backward(columns: usize, y: &[f32], dy: &[f32], dx: &mut [f32]) {
 /// When a slice has the wrong length.
 #[track_caller]
 pub fn log_softmax(columns: usize, x: &[f32], y: &mut [f32]) {
-    check(columns, x.len(), y.len());
-    for at in (0..y.len()).step_by(columns.max(1)) {
-        let x = &x[at..at + columns];
-        let max = x.iter().fold(f32::NEG_INFINITY, |m, &x| if m > x { m } else { x });
-        let log = x.iter().map(|x| (x - max).exp()).sum::<f32>().ln();
-        y[at..at + columns].iter_mut().zip(x).for_each(|(y, x)| *y = x - max - log);
-    }
+    for_each_row(
+        columns,
+        [x],
+        y,
+        #[inline(always)]
+        |[x], y| {
+            let max = largest(x);
+            let log = exp_shifted(x, max, y).ln() as f32;
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = x - max - log);
+        },
+    );
 }
 
 /// Gradient of [`log_softmax`] from its output: `dx = dy - exp(y) * sum(dy)`.
@@ -47,20 +72,62 @@ pub fn log_softmax(columns: usize, x: &[f32], y: &mut [f32]) {
 /// When a slice has the wrong length.
 #[track_caller]
 pub fn log_softmax_backward(columns: usize, y: &[f32], dy: &[f32], dx: &mut [f32]) {
-    check(columns, y.len(), dx.len());
-    check(columns, dy.len(), dx.len());
-    for at in (0..dx.len()).step_by(columns.max(1)) {
-        let (y, dy) = (&y[at..at + columns], &dy[at..at + columns]);
-        let sum: f32 = dy.iter().sum();
-        dx[at..at + columns].iter_mut().zip(y).zip(dy).for_each(|((dx, y), dy)| *dx = dy - y.exp() * sum);
-    }
+    for_each_row(
+        columns,
+        [y, dy],
+        dx,
+        #[inline(always)]
+        |[y, dy], dx| {
+            let sum = sum_lanes(dy, |dy| dy) as f32;
+            dx.iter_mut().zip(y).zip(dy).for_each(|((dx, &y), dy)| *dx = dy - exp(y) * sum);
+        },
+    );
 }
 
+/// The largest element. A NaN may be passed over: it comes back in the sum of exponentials.
+#[inline(always)]
+pub(crate) fn largest(x: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let mut max = [f32::NEG_INFINITY; LANES];
+    let (full, rest) = x.as_chunks::<LANES>();
+    for x in full {
+        for i in 0..LANES {
+            max[i] = if max[i] > x[i] { max[i] } else { x[i] };
+        }
+    }
+    max.into_iter().chain(rest.iter().copied()).fold(f32::NEG_INFINITY, |m, x| if m > x { m } else { x })
+}
+
+/// `y = exp(x - max)`; returns the sum.
+#[inline(always)]
+pub(crate) fn exp_shifted(x: &[f32], max: f32, y: &mut [f32]) -> f64 {
+    y.iter_mut().zip(x).for_each(|(y, x)| *y = exp(x - max));
+    sum_lanes(y, |y| y)
+}
+
+/// Calls `f` with each row of the inputs and of `y`.
 #[track_caller]
-fn check(columns: usize, input: usize, output: usize) {
-    assert_eq!(input, output, "softmax: lengths of input and output");
+#[inline(always)]
+fn for_each_row<const N: usize>(
+    columns: usize,
+    inputs: [&[f32]; N],
+    y: &mut [f32],
+    f: impl Fn([&[f32]; N], &mut [f32]) + Copy + Sync,
+) {
     assert!(
-        output == 0 || (columns > 0 && output.is_multiple_of(columns)),
-        "softmax: {output} elements in rows of {columns}"
+        y.is_empty() || (columns > 0 && y.len().is_multiple_of(columns)),
+        "softmax: {} elements in rows of {columns}",
+        y.len()
     );
+    inputs.iter().for_each(|x| assert_eq!(x.len(), y.len(), "softmax: lengths of input and output"));
+    parallel::for_each_chunk(y, columns, |start, y| {
+        vectorize(
+            #[inline(always)]
+            || {
+                for (i, y) in y.chunks_exact_mut(columns).enumerate() {
+                    f(inputs.map(|x| &x[start + i * columns..][..columns]), y);
+                }
+            },
+        );
+    });
 }

@@ -3,7 +3,7 @@
 //! Conditions depend on the geometry alone, never on time or threads, so the same model always gives the same
 //! bits on the same machine type.
 
-use super::{Conv2dGeometry, single_channel, winograd};
+use super::{Conv2dGeometry, depthwise, single_channel, winograd};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A way to compute one pass of a convolution, best first.
@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub enum Algorithm {
     /// Nine weights in registers: 3x3 kernels over one channel, forward and weight gradient.
     SingleChannel,
+    /// One kernel a channel: as many groups as channels, all passes.
+    Depthwise,
     /// F(4x4, 3x3): a quarter of the multiplications. 3x3 kernels with stride 1 and enough channels.
     Winograd,
     /// A product of patches with weights, for every geometry.
@@ -30,12 +32,14 @@ pub enum Pass {
 
 impl Algorithm {
     /// All of them, best first.
-    pub const ALL: [Algorithm; 3] = [Algorithm::SingleChannel, Algorithm::Winograd, Algorithm::ImplicitGemm];
+    pub const ALL: [Algorithm; 4] =
+        [Algorithm::SingleChannel, Algorithm::Depthwise, Algorithm::Winograd, Algorithm::ImplicitGemm];
 
     /// The algorithm for a pass.
     pub fn choose(pass: Pass, g: &Conv2dGeometry) -> Algorithm {
         let applies = |a: &Algorithm| match a {
             Algorithm::SingleChannel => pass != Pass::InputGradient && single_channel::applies(g),
+            Algorithm::Depthwise => depthwise::applies(g),
             Algorithm::Winograd => !exact() && winograd_pays(g),
             Algorithm::ImplicitGemm => true,
         };

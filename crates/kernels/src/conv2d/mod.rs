@@ -5,10 +5,12 @@
 
 mod bias;
 pub mod choose;
+mod depthwise;
 mod geometry;
 mod implicit_gemm;
 pub mod oracle;
 mod pad;
+mod prepared;
 mod single_channel;
 #[cfg(test)]
 mod tests;
@@ -17,7 +19,9 @@ mod winograd;
 pub use crate::gemm::{ColumnStatistics, Epilogue};
 pub use choose::{exact, set_exact};
 pub use geometry::Conv2dGeometry;
+pub use prepared::PreparedConv2d;
 
+use crate::gemm::statistics::column_statistics;
 use choose::{Algorithm, Pass};
 
 /// `y = conv2d(x, w)`, then the epilogue (whose columns are output channels).
@@ -27,12 +31,29 @@ use choose::{Algorithm, Pass};
 #[track_caller]
 pub fn forward(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: &mut [f32]) {
     g.check("conv2d::forward", x.len(), w.len(), y.len());
-    match Algorithm::choose(Pass::Forward, g) {
-        Algorithm::Winograd => winograd::forward(g, x, w, epilogue, y),
-        Algorithm::SingleChannel if epilogue.statistics.is_none() => {
-            single_channel::forward(g, x, w, epilogue, y);
+    forward_by(Algorithm::choose(Pass::Forward, g), g, x, w, epilogue, y);
+}
+
+fn forward_by(
+    algorithm: Algorithm,
+    g: &Conv2dGeometry,
+    x: &[f32],
+    w: &[f32],
+    epilogue: Epilogue,
+    y: &mut [f32],
+) {
+    let Epilogue { bias, add, relu, statistics } = epilogue;
+    let plain = Epilogue { bias, add, relu, statistics: None };
+    match algorithm {
+        Algorithm::SingleChannel => single_channel::forward(g, x, w, plain, y),
+        Algorithm::Depthwise => depthwise::forward(g, x, w, plain, y),
+        Algorithm::Winograd => return winograd::forward(g, x, w, Epilogue { statistics, ..plain }, y),
+        Algorithm::ImplicitGemm => {
+            return implicit_gemm::forward(g, x, w, Epilogue { statistics, ..plain }, y);
         }
-        _ => implicit_gemm::forward(g, x, w, epilogue, y),
+    }
+    if let Some(statistics) = statistics {
+        column_statistics(y, statistics);
     }
 }
 
@@ -45,7 +66,8 @@ pub fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32])
     g.check("conv2d::input_gradient", dx.len(), w.len(), dy.len());
     match Algorithm::choose(Pass::InputGradient, g) {
         Algorithm::Winograd => winograd::input_gradient(g, dy, w, dx),
-        _ => implicit_gemm::input_gradient(g, dy, w, dx),
+        Algorithm::Depthwise => depthwise::input_gradient(g, dy, w, dx),
+        Algorithm::SingleChannel | Algorithm::ImplicitGemm => implicit_gemm::input_gradient(g, dy, w, dx),
     }
 }
 
@@ -58,6 +80,7 @@ pub fn weight_gradient(g: &Conv2dGeometry, x: &[f32], dy: &[f32], dw: &mut [f32]
     g.check("conv2d::weight_gradient", x.len(), dw.len(), dy.len());
     match Algorithm::choose(Pass::WeightGradient, g) {
         Algorithm::Winograd => winograd::weight_gradient(g, x, dy, dw),
+        Algorithm::Depthwise => depthwise::weight_gradient(g, x, dy, dw),
         Algorithm::SingleChannel => single_channel::weight_gradient(g, x, dy, dw),
         Algorithm::ImplicitGemm => implicit_gemm::weight_gradient(g, x, dy, dw),
     }

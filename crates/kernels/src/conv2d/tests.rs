@@ -1,7 +1,7 @@
 //! Every pass against float64, over awkward geometries.
 
 use super::choose::{Algorithm, Pass};
-use super::{ColumnStatistics, Conv2dGeometry as G, Epilogue, oracle};
+use super::{ColumnStatistics, Conv2dGeometry as G, Epilogue, PreparedConv2d, oracle};
 
 /// Small reproducible numbers in [-1, 1).
 fn numbers(len: usize, seed: u32) -> Vec<f32> {
@@ -109,6 +109,10 @@ fn epilogue_fits_every_geometry() {
             *e = (*e + bias[i % g.out_channels] as f64 + add[i] as f64).max(0.0);
         }
         assert_close(&y, &expected, g.kernel_len(), Pass::Forward, &g);
+        let prepared = PreparedConv2d::new(&g, &w, Some(&bias)).unwrap();
+        let mut again = vec![f32::NAN; g.out_len()];
+        prepared.forward([g.batch, g.in_height, g.in_width], &x, Some(&add), true, &mut again);
+        assert_eq!(y, again, "prepared {g:?}");
         for o in 0..g.out_channels {
             let channel: Vec<f64> = expected.iter().skip(o).step_by(g.out_channels).copied().collect();
             let e_mean = channel.iter().sum::<f64>() / channel.len() as f64;

@@ -5,8 +5,9 @@
 //! the mean is much larger than the deviation, as the textbook sum of squares does.
 
 use super::epilogue::ColumnStatistics;
-use crate::parallel::DisjointMut;
-use crate::simd::Simd;
+use crate::parallel::{self, DisjointMut};
+use crate::scratch;
+use crate::simd::{Kernel, Simd, dispatch};
 use std::ops::Range;
 
 /// Mean and sum of squared deviations of each block of rows and column.
@@ -93,4 +94,42 @@ pub(crate) fn combine(parts: &BlockStatistics, rows: impl Iterator<Item = usize>
     }
     let scale = 1.0 / count as f32;
     out.variance.iter_mut().for_each(|v| *v *= scale);
+}
+
+/// Rows of a block of [`column_statistics`].
+const BLOCK: usize = 512;
+
+/// The statistics of a dense matrix that is already in memory.
+pub(crate) fn column_statistics(matrix: &[f32], out: ColumnStatistics) {
+    let columns = out.mean.len();
+    let rows = matrix.len() / columns;
+    let blocks = rows.div_ceil(BLOCK);
+    scratch::with(2 * blocks * columns, |memory: &mut [f32]| {
+        let parts = BlockStatistics::new(memory, columns);
+        let count = |block: usize| BLOCK.min(rows - block * BLOCK);
+        parallel::for_each_index(blocks, |block| {
+            let offsets: Vec<usize> = (0..count(block)).map(|i| (block * BLOCK + i) * columns).collect();
+            dispatch(OfBlock { parts: &parts, block, c: matrix, offsets: &offsets });
+        });
+        combine(&parts, (0..blocks).map(count), out);
+    });
+}
+
+/// One block of all columns.
+struct OfBlock<'a> {
+    parts: &'a BlockStatistics<'a>,
+    block: usize,
+    c: &'a [f32],
+    offsets: &'a [usize],
+}
+
+impl Kernel for OfBlock<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let columns = self.parts.columns;
+        assert!(self.offsets.iter().all(|offset| offset + columns <= self.c.len()));
+        // SAFETY: rows are in bounds; each block is computed once.
+        unsafe { self.parts.of_block::<S>(self.block, self.c.as_ptr(), self.offsets, 0..columns) }
+    }
 }

@@ -1,9 +1,10 @@
-use super::patches::with_patches;
+use super::patches::{self, with_patches};
 use crate::conv2d::Conv2dGeometry;
 use crate::gemm::Epilogue;
-use crate::gemm::driver::{Product, with_packed};
-use crate::gemm::pack::Columns;
+use crate::gemm::driver::Product;
+use crate::gemm::pack::{self, Columns};
 use crate::gemm::rows::{Grid, Placement};
+use crate::scratch;
 
 /// A row for each output pixel, a column for each output channel; a segment for each tap or row of taps.
 pub(in crate::conv2d) fn forward(
@@ -13,10 +14,33 @@ pub(in crate::conv2d) fn forward(
     epilogue: Epilogue,
     y: &mut [f32],
 ) {
+    let segments = segments(g);
+    scratch::with(packed_len(g, w, &segments), |packed: &mut [f32]| {
+        pack_groups(g, w, &segments, packed);
+        forward_packed(g, x, packed, epilogue, y);
+    });
+}
+
+/// The weights of all groups, packed for [`forward_packed`].
+pub(in crate::conv2d) fn pack_weights(g: &Conv2dGeometry, w: &[f32]) -> Vec<f32> {
+    let segments = segments(g);
+    let mut packed = vec![0.0; packed_len(g, w, &segments)];
+    pack_groups(g, w, &segments, &mut packed);
+    packed
+}
+
+/// As [`forward`], with packed weights.
+pub(in crate::conv2d) fn forward_packed(
+    g: &Conv2dGeometry,
+    x: &[f32],
+    packed: &[f32],
+    epilogue: Epilogue,
+    y: &mut [f32],
+) {
     let outputs = g.group_outputs();
     let grid = Grid { width: g.out_width(), height: g.out_height(), images: g.batch };
     let Epilogue { bias, add, relu, mut statistics } = epilogue;
-    for group in 0..g.groups {
+    for (group, packed) in packed.chunks_exact(packed.len() / g.groups).enumerate() {
         let channels = group * outputs..(group + 1) * outputs;
         let place = Placement {
             start: channels.start,
@@ -31,18 +55,35 @@ pub(in crate::conv2d) fn forward(
             statistics: statistics.as_mut().map(|s| s.columns(channels.clone())),
         };
         with_patches(g, group, x, |a| {
-            let segments: Vec<usize> = (0..a.taps.len()).map(|tap| tap * a.len).collect();
-            let columns = Columns {
-                data: &w[channels.start * g.kernel_len()..channels.end * g.kernel_len()],
-                segments: &segments,
-                segment_len: a.len,
-                columns: outputs,
-                row_stride: 1,
-                column_stride: g.kernel_len(),
-            };
-            with_packed(&columns, |packed| {
-                Product { grid, a, columns: outputs, packed, place, accumulate: false }.run(y, epilogue);
-            });
+            Product { grid, a, columns: outputs, packed, place, accumulate: false }.run(y, epilogue);
         });
+    }
+}
+
+/// Where the segments of a kernel start.
+fn segments(g: &Conv2dGeometry) -> Vec<usize> {
+    (0..g.kernel_len()).step_by(patches::segment_len(g)).collect()
+}
+
+/// One group's weights as the columns of B.
+fn columns<'a>(g: &Conv2dGeometry, w: &'a [f32], segments: &'a [usize], group: usize) -> Columns<'a> {
+    let columns = g.group_outputs();
+    Columns {
+        data: &w[group * columns * g.kernel_len()..(group + 1) * columns * g.kernel_len()],
+        segments,
+        segment_len: patches::segment_len(g),
+        columns,
+        row_stride: 1,
+        column_stride: g.kernel_len(),
+    }
+}
+
+fn packed_len(g: &Conv2dGeometry, w: &[f32], segments: &[usize]) -> usize {
+    g.groups * pack::packed_len(&columns(g, w, segments, 0))
+}
+
+fn pack_groups(g: &Conv2dGeometry, w: &[f32], segments: &[usize], packed: &mut [f32]) {
+    for (group, packed) in packed.chunks_exact_mut(packed.len() / g.groups).enumerate() {
+        pack::pack(&columns(g, w, segments, group), packed);
     }
 }

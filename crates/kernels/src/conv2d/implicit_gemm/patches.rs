@@ -14,6 +14,11 @@ pub(super) fn merges(g: &Conv2dGeometry) -> bool {
     g.groups == 1 && g.dilation[1] == 1 && g.kernel[1] > 1 && g.kernel[1] * g.in_channels <= MERGED
 }
 
+/// Floats of a segment.
+pub(super) fn segment_len(g: &Conv2dGeometry) -> usize {
+    if merges(g) { g.kernel[1] * g.in_channels } else { g.group_inputs() }
+}
+
 /// Calls `f` with the patches of one group for all output pixels. Segment s is floats `s * len` to
 /// `(s + 1) * len` of a kernel.
 pub(super) fn with_patches<R>(
@@ -22,9 +27,9 @@ pub(super) fn with_patches<R>(
     x: &[f32],
     f: impl FnOnce(Patches) -> R,
 ) -> R {
+    let len = segment_len(g);
     if merges(g) {
         let taps: Vec<_> = (0..g.kernel[0]).map(|h| [(h * g.dilation[0]) as isize, 0]).collect();
-        let len = g.kernel[1] * g.in_channels;
         let zeros = vec![0.0; len];
         return with_padded(g, x, |data, [height, width]| {
             let channels = g.in_channels;
@@ -33,7 +38,6 @@ pub(super) fn with_patches<R>(
         });
     }
     let taps: Vec<_> = g.taps().map(|[h, w]| [g.tap_offset(0, h), g.tap_offset(1, w)]).collect();
-    let len = g.group_inputs();
     f(Patches {
         data: x,
         height: g.in_height,

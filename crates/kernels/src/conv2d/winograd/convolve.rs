@@ -102,7 +102,13 @@ impl Plan<'_> {
         });
         if let Some((statistics, index)) = statistics {
             let offsets: Vec<usize> = tiles.flat_map(|tile| self.pixels(tile)).collect();
-            dispatch(OfBlock { statistics, index, y: &self.y, offsets: &offsets, columns: outputs });
+            dispatch(OfBlock {
+                parts: statistics,
+                block: index,
+                y: &self.y,
+                offsets: &offsets,
+                columns: outputs,
+            });
         }
     }
 
@@ -229,8 +235,8 @@ impl Block<'_> {
 
 /// The statistics of one block's outputs.
 struct OfBlock<'a> {
-    statistics: &'a BlockStatistics<'a>,
-    index: usize,
+    parts: &'a BlockStatistics<'a>,
+    block: usize,
     y: &'a DisjointMut<'a, f32>,
     offsets: &'a [usize],
     columns: usize,
@@ -241,9 +247,7 @@ impl Kernel for OfBlock<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         // SAFETY: this block's pixels were written by this thread.
-        unsafe {
-            self.statistics.of_block::<S>(self.index, self.y.as_mut_ptr(), self.offsets, 0..self.columns)
-        }
+        unsafe { self.parts.of_block::<S>(self.block, self.y.as_mut_ptr(), self.offsets, 0..self.columns) }
     }
 }
 

@@ -21,7 +21,7 @@ mod weights;
 
 use super::Conv2dGeometry;
 use crate::gemm::Epilogue;
-use convolve::{Filter, convolve};
+use convolve::{Filter, convolve, convolve_packed};
 use tiles::Image;
 use weights::WeightView;
 
@@ -37,6 +37,19 @@ pub(super) const CHANNEL_GRANULE: usize = 16;
 /// `y = conv2d(x, w)`, then the epilogue.
 pub(super) fn forward(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: &mut [f32]) {
     convolve(&forward_filter(g), x, &forward_weights(g, w), epilogue, y);
+}
+
+/// Transformed weights for [`forward_packed`].
+pub(super) fn pack_weights(g: &Conv2dGeometry, w: &[f32]) -> Vec<f32> {
+    let w = forward_weights(g, w);
+    let mut packed = vec![0.0; w.packed_len()];
+    weights::pack(&w, &mut packed);
+    packed
+}
+
+/// As [`forward`], with transformed weights.
+pub(super) fn forward_packed(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: &mut [f32]) {
+    convolve_packed(&forward_filter(g), x, w, epilogue, y);
 }
 
 fn forward_filter(g: &Conv2dGeometry) -> Filter {

@@ -1,0 +1,71 @@
+use super::choose::{Algorithm, Pass};
+use super::{Conv2dGeometry, Epilogue, forward_by, implicit_gemm, winograd};
+use crate::GeometryError;
+
+/// A convolution whose weights are packed once, for inference.
+///
+/// The batch and the size of the images may differ from call to call; channels, kernel, stride, padding,
+/// dilation and groups are those of the geometry it was made with.
+#[derive(Clone, Debug)]
+pub struct PreparedConv2d {
+    geometry: Conv2dGeometry,
+    weights: Weights,
+    bias: Option<Vec<f32>>,
+}
+
+#[derive(Clone, Debug)]
+enum Weights {
+    /// As they are, for algorithms that have nothing to prepare.
+    Plain(Algorithm, Vec<f32>),
+    Winograd(Vec<f32>),
+    ImplicitGemm(Vec<f32>),
+}
+
+impl PreparedConv2d {
+    /// Packs weights (O, kh, kw, C / groups) for the algorithm that is best for `g`.
+    pub fn new(g: &Conv2dGeometry, w: &[f32], bias: Option<&[f32]>) -> Result<Self, GeometryError> {
+        g.validate()?;
+        let error = |reason: String| Err(GeometryError::new("conv2d", reason));
+        if w.len() != g.weight_len() {
+            return error(format!("the weight has {} elements, {g:?} has {}", w.len(), g.weight_len()));
+        }
+        if let Some(bias) = bias.filter(|bias| bias.len() != g.out_channels) {
+            return error(format!("{} biases for {} output channels", bias.len(), g.out_channels));
+        }
+        let weights = match Algorithm::choose(Pass::Forward, g) {
+            Algorithm::Winograd => Weights::Winograd(winograd::pack_weights(g, w)),
+            Algorithm::ImplicitGemm => Weights::ImplicitGemm(implicit_gemm::pack_weights(g, w)),
+            other => Weights::Plain(other, w.to_vec()),
+        };
+        Ok(Self { geometry: *g, weights, bias: bias.map(<[f32]>::to_vec) })
+    }
+
+    /// The geometry for inputs of another batch and size.
+    pub fn geometry(&self, batch: usize, in_height: usize, in_width: usize) -> Conv2dGeometry {
+        Conv2dGeometry { batch, in_height, in_width, ..self.geometry }
+    }
+
+    /// Bytes of the packed weights.
+    pub fn bytes(&self) -> usize {
+        let (Weights::Plain(_, w) | Weights::Winograd(w) | Weights::ImplicitGemm(w)) = &self.weights;
+        size_of_val(w.as_slice())
+    }
+
+    /// `y = conv2d(x, w) + bias`, plus `add` if there is one, clamped at zero if `relu`.
+    ///
+    /// `input` is the batch, height and width of `x`.
+    ///
+    /// # Panics
+    /// When the geometry is invalid for this input or a slice has another length than it says.
+    #[track_caller]
+    pub fn forward(&self, input: [usize; 3], x: &[f32], add: Option<&[f32]>, relu: bool, y: &mut [f32]) {
+        let g = self.geometry(input[0], input[1], input[2]);
+        g.check("PreparedConv2d::forward", x.len(), g.weight_len(), y.len());
+        let epilogue = Epilogue { bias: self.bias.as_deref(), add, relu, statistics: None };
+        match &self.weights {
+            Weights::Plain(algorithm, w) => forward_by(*algorithm, &g, x, w, epilogue, y),
+            Weights::Winograd(w) => winograd::forward_packed(&g, x, w, epilogue, y),
+            Weights::ImplicitGemm(w) => implicit_gemm::forward_packed(&g, x, w, epilogue, y),
+        }
+    }
+}

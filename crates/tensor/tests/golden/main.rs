@@ -34,8 +34,8 @@ const GROUPS: [Group; 8] = [
 const ILL_CONDITIONED: [(&str, f32); 2] = [
     // The inputs have only five digits behind their mean.
     ("batch_norm.2d_train_far_from_zero", 10.0),
-    // All but 1e-5 of the gradient cancels.
-    ("batch_norm.2d_train_two_values", 50.0),
+    // All but 1e-5 of the gradient cancels: PyTorch's own single precision is off by 2e-7 of values of 5e-5.
+    ("batch_norm.2d_train_two_values", 500.0),
 ];
 
 /// The stored values are right to the last bit of single precision; ours are computed in it. Allowed are, times

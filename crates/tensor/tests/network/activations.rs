@@ -1,4 +1,4 @@
-use super::support::{assert_same, check, randn, strided};
+use super::support::{check, randn};
 use cresset_tensor::{Tensor, no_grad};
 
 const SMOOTH: [fn(&Tensor) -> Tensor; 6] =
@@ -15,27 +15,10 @@ fn away_from_zero(x: &Tensor) -> Tensor {
 fn gradients() {
     for x in [randn([1]), randn([3, 7]), randn([2, 3, 3, 5]), Tensor::scalar(0.7)] {
         for f in SMOOTH {
-            check(|t| f(&t[0]), &[x.clone()]);
+            check(|t| f(&t[0]), std::slice::from_ref(&x));
         }
         for f in KINKED {
             check(|t| f(&t[0]), &[away_from_zero(&x)]);
-        }
-    }
-}
-
-#[test]
-fn memory_order_does_not_change_the_result() {
-    let views: [fn(&Tensor) -> Tensor; 4] = [
-        |x| x.permute([0, 3, 1, 2]),
-        |x| x.narrow(1, 1, 2),
-        strided,
-        |x| x.narrow(0, 0, 1).expand([3, 5, 3, 4]),
-    ];
-    for f in SMOOTH.into_iter().chain(KINKED) {
-        for view in views {
-            let viewed = |t: &[Tensor]| f(&view(&t[0]));
-            let copied = |t: &[Tensor]| f(&view(&t[0]).contiguous());
-            assert_same(viewed, copied, &[randn([2, 5, 3, 4])], 1e-6);
         }
     }
 }

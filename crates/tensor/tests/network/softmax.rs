@@ -1,28 +1,15 @@
-use super::support::{assert_same, check, randn, strided};
+use super::support::{check, randn};
 use cresset_tensor::Tensor;
 
 #[test]
 fn gradients_over_every_dimension() {
     for dim in [0, 1, 2, 3, -1] {
-        let x = randn([2, 3, 4, 5]);
-        check(|t| t[0].softmax(dim), &[x.clone()]);
-        check(|t| t[0].log_softmax(dim), &[x]);
+        check(|t| t[0].softmax(dim), &[randn([2, 3, 4, 5])]);
+        check(|t| t[0].log_softmax(dim), &[randn([2, 3, 4, 5])]);
     }
     for x in [randn([1]), randn([3, 1]), randn([1, 4])] {
-        check(|t| t[0].softmax(-1), &[x.clone()]);
-        check(|t| t[0].log_softmax(0), &[x]);
-    }
-}
-
-#[test]
-fn memory_order_does_not_change_the_result() {
-    let views: [fn(&Tensor) -> Tensor; 3] = [|x| x.permute([0, 3, 1, 2]), |x| x.transpose(0, 2), strided];
-    for view in views {
-        for dim in [0, 1, 2, 3] {
-            let viewed = |t: &[Tensor]| view(&t[0]).log_softmax(dim);
-            let copied = |t: &[Tensor]| view(&t[0]).contiguous().log_softmax(dim);
-            assert_same(viewed, copied, &[randn([2, 3, 4, 5])], 1e-6);
-        }
+        check(|t| t[0].softmax(-1), std::slice::from_ref(&x));
+        check(|t| t[0].log_softmax(0), std::slice::from_ref(&x));
     }
 }
 

@@ -1,32 +1,83 @@
 //! Modules that are computed together: convolution, batch norm, addition and ReLU as residual networks chain them.
 //!
 //! The modules keep their own names and parameters, so state dicts do not know of the fusion, and a model reads
-//! as it would without: `conv_bn_relu(&self.conv1, &self.bn1, x)` is
-//! `self.bn1.forward(&self.conv1.forward(x)).relu()`, to the last rounding.
+//! as it would without: `conv_bn_relu(&self.conv1, &self.bn1, x)` computes
+//! `self.bn1.forward(&self.conv1.forward(x)).relu()`, up to rounding, in fewer passes over memory. In training the
+//! statistics are taken while the convolution's output is in cache; in evaluation the norm disappears into the
+//! convolution's weights.
 
-use crate::{BatchNorm2d, Conv2d, Forward};
-use cresset_tensor::Tensor;
+use crate::{BatchNorm2d, Conv2d, Forward, Param};
+use cresset_tensor::ops::{self, Conv2dBatchNorm};
+use cresset_tensor::{Tensor, scope, trace};
 
 /// Convolution, then batch norm.
 #[track_caller]
 pub fn conv_bn(conv: &Conv2d, bn: &BatchNorm2d, x: &Tensor) -> Tensor {
-    bn.forward(&conv.forward(x))
+    fused(conv, bn, x, None, false)
 }
 
 /// Convolution, then batch norm, then ReLU.
 #[track_caller]
 pub fn conv_bn_relu(conv: &Conv2d, bn: &BatchNorm2d, x: &Tensor) -> Tensor {
-    conv_bn(conv, bn, x).relu()
+    fused(conv, bn, x, None, true)
 }
 
 /// Convolution, then batch norm, then a shortcut is added, then ReLU: the end of a residual block.
 #[track_caller]
 pub fn conv_bn_add_relu(conv: &Conv2d, bn: &BatchNorm2d, x: &Tensor, shortcut: &Tensor) -> Tensor {
-    conv_bn(conv, bn, x).add(shortcut).relu()
+    fused(conv, bn, x, Some(shortcut), true)
+}
+
+#[track_caller]
+fn fused(conv: &Conv2d, bn: &BatchNorm2d, x: &Tensor, shortcut: Option<&Tensor>, relu: bool) -> Tensor {
+    if trace::is_active() {
+        // A summary shows the modules one by one.
+        let y = bn.forward(&conv.forward(x));
+        let y = shortcut.map_or_else(|| y.clone(), |s| y.add(s));
+        return if relu { y.relu() } else { y };
+    }
+    bn.check_mode();
+    let _scope = scope::Enter::new(conv.layer_name());
+    let tensor = |p: &Option<Param>| p.as_ref().map(Param::tensor);
+    let (bias, norm_weight, norm_bias) = (tensor(&conv.bias), tensor(&bn.weight), tensor(&bn.bias));
+    let fused = Conv2dBatchNorm {
+        weight: &conv.weight.tensor(),
+        bias: bias.as_ref(),
+        conv: *conv.options(),
+        norm_weight: norm_weight.as_ref(),
+        norm_bias: norm_bias.as_ref(),
+        eps: bn.eps(),
+        residual: shortcut,
+        relu,
+    };
+    match (&bn.running_mean, &bn.running_var) {
+        (Some(mean), Some(var)) if !bn.uses_batch_statistics() => fused.eval(x, &mean.get(), &var.get()),
+        _ => {
+            let (y, stats) = fused.train(x);
+            bn.track(&stats);
+            y
+        }
+    }
 }
 
 /// Batch norm, then ReLU: the start of a pre-activation block.
 #[track_caller]
 pub fn bn_relu(bn: &BatchNorm2d, x: &Tensor) -> Tensor {
-    bn.forward(x).relu()
+    if trace::is_active() {
+        return bn.forward(x).relu();
+    }
+    bn.check_mode();
+    let _scope = scope::Enter::new(bn.layer_name());
+    let (weight, bias) = (bn.weight.as_ref().map(Param::tensor), bn.bias.as_ref().map(Param::tensor));
+    let (weight, bias) = (weight.as_ref(), bias.as_ref());
+    match (&bn.running_mean, &bn.running_var) {
+        (Some(mean), Some(var)) if !bn.uses_batch_statistics() => {
+            ops::batch_norm_add_relu_eval(x, [&mean.get(), &var.get()], weight, bias, bn.eps(), None)
+        }
+        _ => {
+            let (y, stats) = ops::batch_norm_add_relu_train(x, weight, bias, bn.eps(), None);
+            bn.track(&stats);
+            y
+        }
+    }
 }

@@ -5,6 +5,7 @@ extern crate self as cresset_nn;
 mod fused;
 pub mod init;
 pub mod layers;
+pub mod loss;
 mod module;
 pub mod optim;
 mod param;

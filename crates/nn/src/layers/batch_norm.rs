@@ -61,6 +61,11 @@ impl<const SPATIAL: usize> BatchNorm<SPATIAL> {
         BatchNormBuilder { features, eps: 1e-5, momentum: Some(0.1), affine: true, track_running_stats: true }
     }
 
+    /// The layer's place in its model, for code that computes the layer otherwise.
+    pub fn layer_name(&self) -> &LayerName {
+        &self.name
+    }
+
     /// Channels.
     pub fn features(&self) -> usize {
         self.features

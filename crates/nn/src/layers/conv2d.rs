@@ -45,6 +45,11 @@ impl Conv2d {
         }
     }
 
+    /// The layer's place in its model, for code that computes the layer otherwise.
+    pub fn layer_name(&self) -> &LayerName {
+        &self.name
+    }
+
     /// Channels of the input.
     pub fn in_channels(&self) -> usize {
         self.weight.shape()[1] * self.options.groups

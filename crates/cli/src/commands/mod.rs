@@ -1,0 +1,9 @@
+//! The subcommands, one a file: its flags, and what it does.
+
+pub mod bench;
+pub mod eval;
+pub mod models;
+pub mod predict;
+pub mod stats;
+pub mod summary;
+pub mod train;

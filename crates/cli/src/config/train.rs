@@ -1,0 +1,62 @@
+//! All flags of `cresset train` together.
+
+use super::{DataArgs, OptimizerArgs, RunArgs, ScheduleArgs};
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Train a model
+#[derive(Args, Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TrainArgs {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub data: DataArgs,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub optimizer: OptimizerArgs,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub schedule: ScheduleArgs,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub run: RunArgs,
+}
+
+/// Which model, and its first weights.
+#[derive(Args, Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "Model")]
+pub struct ModelArgs {
+    /// Model; `cresset models` lists them
+    #[arg(long, value_name = "NAME", default_value = "cnn")]
+    pub model: String,
+    /// Start from these weights instead of random ones
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+}
+
+impl TrainArgs {
+    /// Every key a configuration file may have.
+    pub fn keys() -> Vec<String> {
+        let never = ["config", "resume", "resume-with-changes", "overwrite", "verbose"];
+        let command = Self::augment_args(clap::Command::new("train"));
+        let longs = command.get_arguments().filter_map(|arg| arg.get_long());
+        longs.filter(|key| !never.contains(key)).map(str::to_owned).collect()
+    }
+
+    /// Checks every range and how the flags fit each other.
+    ///
+    /// # Errors
+    /// The first flag that is out of its range.
+    pub fn validate(&self) -> Result<()> {
+        self.data.validate()?;
+        self.optimizer.validate()?;
+        self.schedule.validate(self.optimizer.epochs, self.optimizer.lr)?;
+        self.run.validate()
+    }
+}

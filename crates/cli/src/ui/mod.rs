@@ -1,0 +1,7 @@
+//! What people see.
+
+pub mod download;
+pub mod errors;
+pub mod number;
+pub mod output;
+pub mod table;

@@ -1,0 +1,87 @@
+//! A trained model, ready for use.
+
+use crate::checkpoint::{Checkpoint, ModelCard};
+use crate::error::Result;
+use cresset_nn::{Forward, Layer, ModuleExt};
+use cresset_tensor::{Generator, Tensor, no_grad};
+use cresset_vision::image::Image;
+use cresset_vision::models::{self, ModelConfig, WeightsInit};
+use cresset_vision::random::{Purpose, SampleRng};
+use cresset_vision::transforms::Pipeline;
+use std::path::Path;
+
+/// A model in evaluation mode with what one must know to use it, out of one file.
+pub struct Classifier {
+    card: ModelCard,
+    model: Box<dyn Layer>,
+    pipeline: Pipeline,
+}
+
+impl Classifier {
+    /// Reads a checkpoint and builds the model it describes.
+    ///
+    /// # Errors
+    /// If the file is not a checkpoint, or names a model that its weights do not fit.
+    pub fn load(path: &Path) -> Result<Self> {
+        let checkpoint = Checkpoint::load(path)?;
+        let pipeline = checkpoint.card.preprocessing.pipeline()?;
+        let model = build(&checkpoint.card)?;
+        checkpoint.load_into(&*model)?;
+        Ok(Self::new(checkpoint.card, model, pipeline))
+    }
+
+    /// A classifier of its parts.
+    pub fn new(card: ModelCard, mut model: Box<dyn Layer>, pipeline: Pipeline) -> Self {
+        model.eval();
+        Self { card, model, pipeline }
+    }
+
+    /// What the model is.
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// What is done to every image.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// The model, to be evaluated.
+    pub fn model_mut(&mut self) -> &mut dyn Layer {
+        &mut *self.model
+    }
+
+    /// The logits of each picture, of whatever size and colour: one row of as many numbers as there are classes.
+    ///
+    /// # Errors
+    /// If a picture cannot be transformed.
+    pub fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>> {
+        if images.is_empty() {
+            return Ok(Vec::new());
+        }
+        let [channels, height, width] = self.card.preprocessing.input;
+        let mut pixels = Vec::with_capacity(images.len() * channels * height * width);
+        for image in images {
+            // Nothing in an evaluation pipeline is random.
+            let mut rng = SampleRng::new(0, Purpose::Augment, 0, 0);
+            self.pipeline.apply(image.clone(), &mut rng, &mut pixels)?;
+        }
+        let batch = Tensor::from_channels_last(pixels, [images.len(), channels, height, width]);
+        let logits = no_grad(|| self.model.forward(&batch));
+        let classes = self.card.classes.len();
+        crate::evaluate::check_classes(&logits, classes)?;
+        Ok(logits.to_vec().chunks_exact(classes).map(<[f32]>::to_vec).collect())
+    }
+}
+
+/// Builds the model of a card, with weights that are about to be replaced.
+fn build(card: &ModelCard) -> Result<Box<dyn Layer>> {
+    let [in_channels, height, width] = card.preprocessing.input;
+    let config = ModelConfig {
+        in_channels,
+        input_size: (height, width),
+        num_classes: card.classes.len(),
+        init: WeightsInit::default(),
+    };
+    Ok(models::create(&card.model, &config, &mut Generator::new(0))?)
+}

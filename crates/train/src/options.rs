@@ -1,0 +1,64 @@
+//! What a trainer can be told.
+
+use cresset_nn::schedule::{ReduceLrOnPlateau, Schedule};
+use std::path::PathBuf;
+
+/// How a [`Trainer`](crate::Trainer) trains.
+#[derive(Debug)]
+pub struct TrainOptions {
+    /// Passes over the training data.
+    pub epochs: u64,
+    /// The seed of everything random inside the model (dropout). Order and augmentation follow the loader's own.
+    pub seed: u64,
+    /// Batches whose gradients are added up for one step; at least 1. The result is that of one large batch, up to
+    /// rounding, for models without batch norm.
+    pub accumulate: usize,
+    /// The share of the target that is spread evenly over all classes.
+    pub label_smoothing: f64,
+    /// Gradients are scaled down together to at most this norm.
+    pub clip_grad_norm: Option<f64>,
+    /// How the learning rate moves.
+    pub lr: LrPolicy,
+    /// Where checkpoints and metrics go; nowhere if `None`.
+    pub output_dir: Option<PathBuf>,
+    /// Write `last.safetensors` every so many steps, as well as after each epoch.
+    pub checkpoint_every: Option<u64>,
+    /// The run's configuration in full, kept in every checkpoint so that no other file is needed to resume.
+    pub config: String,
+}
+
+impl Default for TrainOptions {
+    /// One epoch at a constant learning rate, nothing written.
+    fn default() -> Self {
+        Self {
+            epochs: 1,
+            seed: 0,
+            accumulate: 1,
+            label_smoothing: 0.0,
+            clip_grad_norm: None,
+            lr: LrPolicy::PerEpoch(Box::new(cresset_nn::schedule::ConstantLr)),
+            output_dir: None,
+            checkpoint_every: None,
+            config: String::new(),
+        }
+    }
+}
+
+/// When and how the learning rate moves.
+#[derive(Debug)]
+pub enum LrPolicy {
+    /// By a schedule that counts epochs, as torchvision's reference scripts.
+    PerEpoch(Box<dyn Schedule>),
+    /// By a schedule that counts steps.
+    PerStep(Box<dyn Schedule>),
+    /// By what the validation loss does after each epoch, once `warmup_epochs` have passed; until then the rate
+    /// rises from `warmup_factor` of itself in a straight line.
+    Plateau {
+        /// When it drops, and how far.
+        plateau: ReduceLrOnPlateau,
+        /// Epochs of warm-up.
+        warmup_epochs: u64,
+        /// The factor on the rate in the first epoch of the warm-up.
+        warmup_factor: f64,
+    },
+}

@@ -1,0 +1,46 @@
+//! One pass over the training data.
+
+use super::Trainer;
+use crate::error::Result;
+use crate::observer::{EpochStart, Observer, StepReport};
+use cresset_nn::ModuleExt;
+use std::time::Instant;
+
+impl Trainer {
+    /// Trains from where the run stands to the end of the epoch. False if the observer asked to stop before that.
+    pub(super) fn train_epoch(&mut self, observer: &mut dyn Observer) -> Result<bool> {
+        self.model.train();
+        observer.epoch_started(&EpochStart {
+            epoch: self.progress.epoch + 1,
+            epochs: self.options.epochs,
+            images_done: self.progress.meter.samples(),
+            images: self.train_data.num_samples() as u64,
+        });
+        let mut batches = self.train_data.epoch_from(self.progress.epoch, self.progress.batch);
+        let mut clock = Instant::now();
+        while let Some(step_loss) = self.step(&mut batches)? {
+            let now = Instant::now();
+            self.progress.train_seconds += (now - clock).as_secs_f64();
+            clock = now;
+            let meter = &self.progress.meter;
+            observer.stepped(&StepReport {
+                epoch: self.progress.epoch + 1,
+                step: self.progress.step,
+                images: meter.samples(),
+                step_loss,
+                loss: meter.loss(),
+                top1: meter.top1(),
+                lr: self.optimizer.lrs().first().copied().unwrap_or(0.0),
+            });
+            let at_end = self.progress.batch == self.train_data.num_batches();
+            let due = self.options.checkpoint_every.is_some_and(|n| self.progress.step.is_multiple_of(n));
+            if due && !at_end {
+                self.save_last(observer)?;
+            }
+            if observer.should_stop() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,105 @@
+//! What is in a checkpoint, and that damage is noticed.
+
+mod common;
+
+use common::{Plain, loader, preprocessing, shuffled, trainer};
+use cresset_nn::{ModuleExt, weights};
+use cresset_train::checkpoint::{Checkpoint, ModelCard};
+use cresset_train::{Classifier, TrainOptions};
+use cresset_vision::image::Image;
+use cresset_vision::models::{self, ModelConfig, WeightsInit};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A model too small for pixels, so that its file is small.
+fn tiny_checkpoint(folder: &Path) -> PathBuf {
+    let path = folder.join("tiny.safetensors");
+    let rng = &mut cresset_tensor::Generator::new(0);
+    let model = cresset_nn::Linear::new(3, 2, rng);
+    let card = ModelCard::new("tiny", vec!["a".into(), "b".into()], preprocessing());
+    Checkpoint::save(&path, &card, &model, None).unwrap();
+    path
+}
+
+#[test]
+fn last_holds_weights_under_their_own_names_and_training_under_a_prefix() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = TrainOptions {
+        output_dir: Some(folder.path().to_path_buf()),
+        config: "lr = 0.05\n".into(),
+        ..Default::default()
+    };
+    let mut run = trainer(Box::new(Plain::new(0)), loader(64, shuffled(32, 0)), options);
+    run.fit(&mut ()).unwrap();
+    let file = weights::load(folder.path().join("last.safetensors")).unwrap();
+    let names: Vec<_> = file.tensors.keys().map(String::as_str).collect();
+    assert_eq!(names[..4], ["conv.weight", "conv.bias", "fc.weight", "fc.bias"]);
+    assert!(names[4..].iter().all(|name| name.starts_with("training.optimizer.")) && names.len() == 8);
+
+    let checkpoint = Checkpoint::load(&folder.path().join("last.safetensors")).unwrap();
+    assert!(checkpoint.weights.keys().eq(run.model().state_dict().keys()));
+    assert_eq!((checkpoint.card.epoch, checkpoint.card.classes.len()), (1, 10));
+    let training = checkpoint.training.unwrap();
+    assert_eq!(training.config, "lr = 0.05\n");
+    assert_eq!(training.progress, *run.progress());
+    assert!(fs::read_dir(folder.path()).unwrap().count() == 3, "best, last, metrics and nothing else");
+}
+
+#[test]
+fn every_flipped_byte_and_every_truncation_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tiny_checkpoint(folder.path());
+    let good = fs::read(&path).unwrap();
+    let card = Checkpoint::load(&path).unwrap().card;
+    let damaged = folder.path().join("damaged.safetensors");
+    for at in 0..good.len() {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1 << (at % 8);
+        fs::write(&damaged, &bytes).unwrap();
+        if let Ok(read) = Checkpoint::load(&damaged) {
+            // White space in the header is the only thing that carries nothing.
+            assert_eq!((&read.card, good[at]), (&card, b' '), "byte {at}");
+        }
+    }
+    for len in 0..good.len() {
+        fs::write(&damaged, &good[..len]).unwrap();
+        assert!(Checkpoint::load(&damaged).is_err(), "{len} bytes");
+    }
+}
+
+#[test]
+fn files_that_are_no_checkpoints_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plain.safetensors");
+    let load = |path: &Path| Checkpoint::load(path).unwrap_err().to_string();
+    assert!(load(&path).contains("plain.safetensors"), "not there");
+    weights::save(&path, &Plain::new(0).state_dict(), &Default::default()).unwrap();
+    assert!(load(&path).contains("--model"), "{}", load(&path));
+    let mut metadata = weights::load(tiny_checkpoint(folder.path())).unwrap().metadata;
+    metadata.insert("cresset.model".into(), "{}".into());
+    weights::save(&path, &Plain::new(0).state_dict(), &metadata).unwrap();
+    assert!(load(&path).contains("damaged"), "{}", load(&path));
+}
+
+#[test]
+fn a_classifier_needs_no_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cnn.safetensors");
+    let config =
+        ModelConfig { in_channels: 1, input_size: (28, 28), num_classes: 3, init: WeightsInit::default() };
+    let model = models::create("cnn", &config, &mut cresset_tensor::Generator::new(9)).unwrap();
+    let classes = ["x", "y", "z"].map(String::from).to_vec();
+    Checkpoint::save(&path, &ModelCard::new("cnn", classes.clone(), preprocessing()), &*model, None).unwrap();
+    let classifier = Classifier::load(&path).unwrap();
+    assert_eq!(classifier.card().classes, classes);
+    // Of another size and colour than the model's.
+    let images = [Image::filled(50, 31, &[200, 10, 90]), Image::filled(28, 28, &[7])];
+    let logits = classifier.logits(&images).unwrap();
+    assert!(logits.len() == 2 && logits.iter().all(|row| row.len() == 3) && logits[0] != logits[1]);
+    assert_eq!(classifier.logits(&images[1..]).unwrap()[0], logits[1]);
+
+    let wrong = ModelCard::new("resnet18", classes, preprocessing());
+    Checkpoint::save(&path, &wrong, &*model, None).unwrap();
+    let error = Classifier::load(&path).err().unwrap().to_string();
+    assert!(error.contains("do not fit") && !error.contains('\n'), "{error}");
+}

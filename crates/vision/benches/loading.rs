@@ -1,6 +1,7 @@
 //! How long loading takes: `cargo bench -p cresset-vision`.
 //!
-//! Needs MNIST in `shared/data` beside the repository, or in `CRESSET_DATA`.
+//! Needs MNIST and the photographs in `shared/data` beside the repository, or in `CRESSET_DATA`. `torchvision_loading.py`
+//! beside this file times the same pipeline of photographs in torchvision.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -10,12 +11,44 @@ use std::time::Instant;
 
 use cresset_vision::Result;
 use cresset_vision::datasets::download::Fetch;
-use cresset_vision::datasets::{Split, mnist};
+use cresset_vision::datasets::{Dataset, ImageFolder, Split, mnist};
+use cresset_vision::image::Color;
 use cresset_vision::loader::{DataLoader, LoaderOptions};
-use cresset_vision::transforms::{Compose, Normalize};
+use cresset_vision::transforms::{
+    Compose, Interpolation, Normalize, RandomHorizontalFlip, RandomResizedCrop,
+};
 
 fn main() -> Result<()> {
-    mnist_epoch()
+    mnist_epoch()?;
+    photographs()
+}
+
+/// Decode, RandomResizedCrop(224), flip, normalize: the training pipeline of ImageNet, in the caller's thread.
+fn photographs() -> Result<()> {
+    let Some(dir) = common::shared_data("imagenet-sample") else { return Ok(()) };
+    let data = Arc::new(ImageFolder::open(&dir, Color::Rgb)?);
+    let start = Instant::now();
+    for index in 0..data.len() {
+        std::hint::black_box(data.sample(index)?);
+    }
+    println!("photographs: decoding alone {:.1} images/s", data.len() as f64 / start.elapsed().as_secs_f64());
+    let transforms = Compose::new()
+        .then(RandomResizedCrop::new(224, Interpolation::Bilinear)?)
+        .then(RandomHorizontalFlip::new(0.5)?)
+        .to_tensor()
+        .then(Normalize::new(&[0.485, 0.456, 0.406], &[0.229, 0.224, 0.225])?);
+    let loader = DataLoader::new(data, transforms, LoaderOptions { batch_size: 50, ..Default::default() })?;
+    let mut rates: Vec<f64> = Vec::new();
+    for epoch in 0..5 {
+        let start = Instant::now();
+        for batch in loader.epoch(epoch) {
+            std::hint::black_box(batch?);
+        }
+        rates.push(loader.num_samples() as f64 / start.elapsed().as_secs_f64());
+    }
+    rates.sort_by(f64::total_cmp);
+    println!("photographs: the training pipeline {:.1} images/s a core (median of 5)", rates[2]);
+    Ok(())
 }
 
 /// One epoch of MNIST in batches of 64, shuffled and normalized, in the caller's thread.

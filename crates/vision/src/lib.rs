@@ -3,6 +3,7 @@
 //! - [`datasets`]: where samples come from (embedded digits, MNIST, CIFAR, folders of images);
 //! - [`image`]: one picture in memory, and its decoding;
 //! - [`transforms`]: what happens to a picture before the model sees it;
+//! - [`preview`]: a grid of augmented samples to look at;
 //! - [`loader`]: batches, shuffled and prefetched, independent of the number of workers;
 //! - [`models`]: the model families.
 //!
@@ -28,6 +29,7 @@ pub mod error;
 pub mod image;
 pub mod loader;
 pub mod models;
+pub mod preview;
 pub mod random;
 pub mod transforms;
 

@@ -1,9 +1,9 @@
-//! A folder with one folder of pictures a class, or a `.tar.gz` of one.
+//! A folder with one folder of pictures a class.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::datasets::archive::read_tar_gz;
 use crate::datasets::{Dataset, Sample, check_index};
 use crate::image::{Color, decode_bytes, decode_file};
 use crate::{Result, VisionError};
@@ -21,13 +21,14 @@ pub struct ImageFolder {
     color: Color,
 }
 
+/// One picture that is still encoded.
 #[derive(Clone)]
-struct ImageFile {
-    /// For a folder the path on disk, for an archive the path inside.
-    path: PathBuf,
-    label: i64,
-    /// The file itself when it came out of an archive.
-    bytes: Option<std::sync::Arc<[u8]>>,
+pub(super) struct ImageFile {
+    /// Its path on disk, or below the path of its archive.
+    pub path: PathBuf,
+    pub label: i64,
+    /// What it holds, when it came out of an archive.
+    pub bytes: Option<Arc<[u8]>>,
 }
 
 /// The endings of files that are taken for pictures, in any case.
@@ -37,7 +38,7 @@ pub const EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "
 const MAX_DEPTH: usize = 16;
 
 impl ImageFolder {
-    /// Opens the folder, or the part of an archive, whose class folders define the classes.
+    /// Opens the folder whose class folders define the classes.
     ///
     /// # Errors
     /// If there is no class folder, or one has no picture.
@@ -53,44 +54,7 @@ impl ImageFolder {
         Self::build(root, list_folder(root)?, Some(classes), color)
     }
 
-    /// Opens `part` (such as `train`) inside a `.tar.gz`, or its class folders at the top if `part` is empty.
-    /// The encoded files are kept in memory. `classes` as in [`ImageFolder::open_with_classes`].
-    ///
-    /// # Errors
-    /// As [`ImageFolder::open`], and if the archive is damaged.
-    pub fn open_archive(
-        archive: &Path,
-        part: &str,
-        classes: Option<&[String]>,
-        color: Color,
-    ) -> Result<Self> {
-        let relative = |path: &Path| -> Option<PathBuf> {
-            let path = path.strip_prefix("./").unwrap_or(path);
-            path.strip_prefix(part).ok().map(Path::to_path_buf)
-        };
-        let entries = read_tar_gz(archive, &|path| {
-            relative(path)
-                .is_some_and(|path| path.components().count() >= 2 && is_image(&path) && !has_hidden(&path))
-        })?;
-        let mut listing: Vec<(String, Vec<ImageFile>)> = Vec::new();
-        let mut files: Vec<(PathBuf, Vec<u8>)> =
-            entries.into_iter().filter_map(|entry| Some((relative(&entry.path)?, entry.bytes))).collect();
-        files.sort_by(|a, b| a.0.cmp(&b.0));
-        for (path, bytes) in files {
-            let Some(class) = path.components().next() else { continue };
-            let class = class.as_os_str().to_string_lossy().into_owned();
-            let path = archive.join(part).join(&path);
-            let file = ImageFile { path, label: 0, bytes: Some(bytes.into()) };
-            match listing.last_mut() {
-                Some((last, files)) if *last == class => files.push(file),
-                _ => listing.push((class, vec![file])),
-            }
-        }
-        let root = if part.is_empty() { archive.to_path_buf() } else { archive.join(part) };
-        Self::build(&root, listing, classes, color)
-    }
-
-    fn build(
+    pub(super) fn build(
         root: &Path,
         mut listing: Vec<(String, Vec<ImageFile>)>,
         classes: Option<&[String]>,
@@ -186,13 +150,9 @@ fn visible(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-pub(crate) fn is_image(path: &Path) -> bool {
+pub(super) fn is_image(path: &Path) -> bool {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
     EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
-}
-
-fn has_hidden(path: &Path) -> bool {
-    path.iter().any(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 /// The first few of many names.

@@ -4,18 +4,24 @@
 
 mod archive;
 mod cached;
+pub mod cifar;
 pub mod digits;
 pub mod download;
 pub mod idx;
+mod image_archive;
 pub mod image_folder;
 mod in_memory;
 pub mod mnist;
+mod open;
+mod pickle;
 mod stats;
 mod subset;
 
 pub use cached::Cached;
+pub use image_archive::ImageArchive;
 pub use image_folder::ImageFolder;
 pub use in_memory::InMemory;
+pub use open::{DataOptions, NAMES, Splits, open};
 pub use stats::{ChannelStats, stats};
 pub use subset::{Subset, train_val_split};
 

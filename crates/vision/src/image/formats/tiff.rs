@@ -4,7 +4,6 @@ use std::io::Cursor;
 
 use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
-use tiff::tags::Tag;
 
 use super::{Decoded, Layout, MAX_BYTES, check_size};
 
@@ -21,7 +20,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     let layout = match color {
         ColorType::Gray(1 | 8 | 16) => Layout::Gray,
         ColorType::GrayA(8 | 16) => Layout::GrayAlpha,
-        ColorType::RGB(8 | 16) | ColorType::Palette(8) => Layout::Rgb,
+        ColorType::RGB(8 | 16) => Layout::Rgb,
         ColorType::RGBA(8 | 16) => Layout::Rgba,
         ColorType::CMYK(8 | 16) => Layout::Cmyk,
         other => return Err(format!("a TIFF of {other:?} is not supported; convert it to PNG")),
@@ -31,14 +30,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
         DecodingResult::U16(data) => data.into_iter().map(|word| (word >> 8) as u8).collect(),
         _ => return Err("a TIFF of signed or floating numbers is not supported; convert it to PNG".into()),
     };
-    let data = match color {
-        ColorType::Gray(1) => unpack_bits(&samples, width, height),
-        ColorType::Palette(_) => {
-            let map = decoder.get_tag_u16_vec(Tag::ColorMap).map_err(text)?;
-            look_up(&samples, &map)?
-        }
-        _ => samples,
-    };
+    let data = if color == ColorType::Gray(1) { unpack_bits(&samples, width, height) } else { samples };
     if data.len() != width * height * layout.channels() {
         return Err(format!("found {} bytes for {width}x{height} of {layout:?}", data.len()));
     }
@@ -50,20 +42,4 @@ fn unpack_bits(bits: &[u8], width: usize, height: usize) -> Vec<u8> {
     let row =
         |row: &[u8]| (0..width).map(|x| if row[x / 8] >> (7 - x % 8) & 1 == 1 { 255 } else { 0 }).collect();
     bits.chunks_exact(width.div_ceil(8)).take(height).flat_map(|bytes| -> Vec<u8> { row(bytes) }).collect()
-}
-
-/// The map holds all reds, then all greens, then all blues, as words.
-fn look_up(indices: &[u8], map: &[u16]) -> Result<Vec<u8>, String> {
-    let size = map.len() / 3;
-    let channel = |index: usize, channel: usize| {
-        let word = (index < size).then(|| map[channel * size + index]);
-        word.map(|word| (word >> 8) as u8).ok_or(format!("colour {index} of a palette of {size}"))
-    };
-    let mut data = Vec::with_capacity(indices.len() * 3);
-    for &index in indices {
-        for c in 0..3 {
-            data.push(channel(usize::from(index), c)?);
-        }
-    }
-    Ok(data)
 }

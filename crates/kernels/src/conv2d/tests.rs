@@ -123,6 +123,21 @@ fn epilogue_fits_every_geometry() {
     }
 }
 
+/// Too large for the oracle: several rounds of tiles, weights that do not fit any cache.
+#[test]
+fn winograd_agrees_with_the_exact_algorithm_at_size() {
+    let g = G::new([40, 256, 10, 13], 272, [3, 3]).with_padding(1);
+    let (x, w) = (numbers(g.in_len(), 1), numbers(g.weight_len(), 2));
+    let run = |algorithm| {
+        let mut y = vec![f32::NAN; g.out_len()];
+        super::forward_by(algorithm, &g, &x, &w, Epilogue::default(), &mut y);
+        y
+    };
+    let exact: Vec<f64> = run(Algorithm::ImplicitGemm).into_iter().map(f64::from).collect();
+    assert_eq!(Algorithm::choose(Pass::Forward, &g), Algorithm::Winograd);
+    assert_close(&run(Algorithm::Winograd), &exact, g.kernel_len(), Pass::Forward, &g);
+}
+
 #[test]
 #[should_panic(expected = "conv2d::forward: the weight has 5 elements")]
 fn a_wrong_length_is_named() {

@@ -3,8 +3,9 @@
 //! 2016), with the interpolation points 0, ±1/√2, ±√2 and infinity.
 //!
 //! Inputs are cut into overlapping 6x6 tiles, transformed, multiplied with transformed weights, each of the 36
-//! frequencies a matrix product over channels, and transformed back. A block of tiles goes through all three
-//! steps before the next, so that transformed tiles stay in cache and are never written to memory.
+//! frequencies a matrix product over channels, and transformed back. With few channels a block of tiles goes
+//! through all three steps before the next, so that transformed tiles stay in L2; with many, all outputs of
+//! some channels are computed before the next, so that transformed weights do (they are four times as large).
 //!
 //! The input gradient is the same computation with mirrored weights; the weight gradient is the transposed
 //! algorithm F(3x3, 4x4) with the same points.
@@ -14,6 +15,7 @@
 
 mod convolve;
 mod dense_tile;
+mod steps;
 mod tiles;
 mod transform;
 mod weight_gradient;
@@ -21,9 +23,9 @@ mod weights;
 
 use super::Conv2dGeometry;
 use crate::gemm::Epilogue;
-use convolve::{Filter, convolve, convolve_packed};
+use convolve::{Filter, Weights, convolve};
 use tiles::Image;
-use weights::WeightView;
+use weights::{Panels, WeightView};
 
 /// Frequencies: elements of a transformed tile.
 const FREQUENCIES: usize = 36;
@@ -31,25 +33,27 @@ const FREQUENCIES: usize = 36;
 const OUT: usize = 4;
 /// Inputs of a tile, down and across.
 const IN: usize = 6;
+/// Tiles that are multiplied at a time: rows of a register tile.
+const GROUP: usize = 6;
 /// Channels have to come in whole vectors of every instruction set.
 pub(super) const CHANNEL_GRANULE: usize = 16;
 
 /// `y = conv2d(x, w)`, then the epilogue.
 pub(super) fn forward(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: &mut [f32]) {
-    convolve(&forward_filter(g), x, &forward_weights(g, w), epilogue, y);
+    convolve(&forward_filter(g), x, Weights::View(&forward_weights(g, w)), epilogue, y);
 }
 
 /// Transformed weights for [`forward_packed`].
 pub(super) fn pack_weights(g: &Conv2dGeometry, w: &[f32]) -> Vec<f32> {
     let w = forward_weights(g, w);
-    let mut packed = vec![0.0; w.packed_len()];
+    let mut packed = vec![0.0; Panels::new(w.inputs, w.outputs).len()];
     weights::pack(&w, &mut packed);
     packed
 }
 
 /// As [`forward`], with transformed weights.
 pub(super) fn forward_packed(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: &mut [f32]) {
-    convolve_packed(&forward_filter(g), x, w, epilogue, y);
+    convolve(&forward_filter(g), x, Weights::Packed(w), epilogue, y);
 }
 
 fn forward_filter(g: &Conv2dGeometry) -> Filter {
@@ -88,7 +92,7 @@ pub(super) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut
         tap_stride: g.in_channels,
         mirrored: true,
     };
-    convolve(&filter, dy, &weights, Epilogue::default(), dx);
+    convolve(&filter, dy, Weights::View(&weights), Epilogue::default(), dx);
 }
 
 /// The weight gradient.

@@ -1,9 +1,13 @@
 //! Transformed weights, packed for the products over channels.
 
-use super::{FREQUENCIES, IN, transform};
+use super::{CHANNEL_GRANULE, FREQUENCIES, IN, transform};
 use crate::gemm::blocking;
 use crate::parallel::{self, DisjointMut};
 use crate::simd::{Kernel, Simd, dispatch};
+
+/// Floats between the rows of one frequency and those of the next. Without them frequencies would often lie a
+/// power of two apart, where 36 streams fight for the same few lines of cache.
+const GAP: usize = 16;
 
 /// 3x3 weights in any order of channels.
 #[derive(Clone, Copy)]
@@ -24,80 +28,124 @@ pub(in crate::conv2d) struct WeightView<'a> {
     pub mirrored: bool,
 }
 
-impl WeightView<'_> {
-    /// Floats of the transformed weights.
-    pub fn packed_len(&self) -> usize {
-        FREQUENCIES * self.inputs * self.outputs
+/// How transformed weights lie: for each panel of outputs, for each frequency, a row for each input.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Panels {
+    /// Inputs.
+    pub inputs: usize,
+    /// Outputs.
+    pub outputs: usize,
+    /// Outputs of a full panel.
+    pub width: usize,
+}
+
+impl Panels {
+    /// The layout on the instruction set in use.
+    pub fn new(inputs: usize, outputs: usize) -> Self {
+        struct Width;
+        impl Kernel for Width {
+            type Out = usize;
+            #[inline(always)]
+            unsafe fn run<S: Simd>(self) -> usize {
+                blocking::panel_width::<S>()
+            }
+        }
+        Self { inputs, outputs, width: dispatch(Width) }
+    }
+
+    /// Number of panels.
+    pub fn count(&self) -> usize {
+        self.outputs.div_ceil(self.width)
+    }
+
+    /// First output and number of outputs of a panel.
+    #[inline(always)]
+    pub fn columns(&self, panel: usize) -> (usize, usize) {
+        let first = panel * self.width;
+        (first, self.width.min(self.outputs - first))
+    }
+
+    /// Where a panel starts; that of the panel after the last is the length of all.
+    #[inline(always)]
+    pub fn start(&self, panel: usize) -> usize {
+        let outputs = (panel * self.width).min(self.outputs);
+        FREQUENCIES * (self.inputs * outputs + GAP * panel)
+    }
+
+    /// Where a frequency starts in its panel.
+    #[inline(always)]
+    pub fn frequency(&self, frequency: usize, width: usize) -> usize {
+        frequency * (self.inputs * width + GAP)
+    }
+
+    /// Floats of all panels.
+    pub fn len(&self) -> usize {
+        self.start(self.count())
     }
 }
 
-/// Transforms weights: for each frequency, panel of outputs and input, one row of the panel.
+/// Transforms all weights.
 pub(super) fn pack(w: &WeightView, packed: &mut [f32]) {
-    assert_eq!(packed.len(), w.packed_len());
-    let last = (w.inputs - 1) * w.input_stride + (w.outputs - 1) * w.output_stride + 8 * w.tap_stride;
-    assert!(last < w.data.len());
-    let width = dispatch(PanelWidth);
-    let panels = w.outputs.div_ceil(width);
-    // Inputs are cut too, so that a task's 36 runs of memory stay in cache until they are full lines.
-    let input_block = w.inputs.min(32);
-    let blocks = w.inputs.div_ceil(input_block);
+    let panels = Panels::new(w.inputs, w.outputs);
+    assert_eq!(packed.len(), panels.len());
     let packed = DisjointMut::new(packed);
-    let at_once = (parallel::MIN_BLOCK / (FREQUENCIES * width * input_block)).max(1);
-    parallel::for_each_range(panels * blocks, at_once, |tasks| {
-        for task in tasks {
-            let (panel, block) = (task / blocks, task % blocks);
-            let inputs = block * input_block..w.inputs.min((block + 1) * input_block);
-            dispatch(Panel { w, packed: &packed, first_output: panel * width, inputs });
+    let at_once = (parallel::MIN_BLOCK / panels.start(1)).max(1);
+    parallel::for_each_range(panels.count(), at_once, |range| {
+        for panel in range {
+            // SAFETY: panels do not overlap.
+            let packed = unsafe { packed.slice(panels.start(panel)..panels.start(panel + 1)) };
+            pack_panel(w, &panels, panel, packed);
         }
     });
 }
 
-struct PanelWidth;
-
-impl Kernel for PanelWidth {
-    type Out = usize;
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> usize {
-        blocking::panel_width::<S>()
-    }
+/// Transforms the weights of one panel.
+pub(super) fn pack_panel(w: &WeightView, panels: &Panels, panel: usize, packed: &mut [f32]) {
+    let last = (w.inputs - 1) * w.input_stride + (w.outputs - 1) * w.output_stride + 8 * w.tap_stride;
+    assert!(last < w.data.len() && w.inputs.is_multiple_of(CHANNEL_GRANULE));
+    assert_eq!(packed.len(), panels.start(panel + 1) - panels.start(panel));
+    dispatch(Panel { w, panels, panel, packed });
 }
 
 struct Panel<'a> {
     w: &'a WeightView<'a>,
-    packed: &'a DisjointMut<'a, f32>,
-    first_output: usize,
-    inputs: std::ops::Range<usize>,
+    panels: &'a Panels,
+    panel: usize,
+    packed: &'a mut [f32],
 }
 
 impl Kernel for Panel<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let w = self.w;
-        let width = blocking::panel_width::<S>().min(w.outputs - self.first_output);
-        let frequency_stride = w.inputs * w.outputs;
-        for c in self.inputs {
+        let Panel { w, panels, panel, packed } = self;
+        let (first, width) = panels.columns(panel);
+        for c in (0..w.inputs).step_by(CHANNEL_GRANULE) {
             for j in (0..width).step_by(S::LANES) {
-                // SAFETY: all channels exist, as `pack` checked, and come in whole vectors; each task writes
-                // its own panel and inputs.
+                // SAFETY: `pack_panel` checked that all weights exist and channels come in whole granules.
                 unsafe {
-                    let first = c * w.input_stride + (self.first_output + j) * w.output_stride;
-                    let mut g = [[S::zero(); 3]; 3];
-                    for (tap, g) in g.as_flattened_mut().iter_mut().enumerate() {
+                    let from = w.data.as_ptr().add(c * w.input_stride + (first + j) * w.output_stride);
+                    let mut block = [[0.0; CHANNEL_GRANULE * CHANNEL_GRANULE]; 9];
+                    for (tap, block) in block.iter_mut().enumerate() {
                         let tap = if w.mirrored { 8 - tap } else { tap };
-                        let from = w.data.as_ptr().add(first + tap * w.tap_stride);
-                        *g = load_strided::<S>(from, w.output_stride);
+                        let from = from.add(tap * w.tap_stride);
+                        load_block::<S>(from, w.input_stride, w.output_stride, block);
                     }
-                    let mut half = [[S::zero(); IN]; 3];
-                    for (j, half) in half.iter_mut().enumerate() {
-                        *half = transform::weight::<S>([g[0][j], g[1][j], g[2][j]]);
-                    }
-                    let to = self.first_output * w.inputs + c * width + j;
-                    for f in 0..IN {
-                        let row = transform::weight::<S>(half.map(|half| half[f]));
-                        for (k, v) in row.into_iter().enumerate() {
-                            let to = (f * IN + k) * frequency_stride + to;
-                            S::store(self.packed.as_mut_ptr().add(to), v);
+                    for i in 0..CHANNEL_GRANULE {
+                        let mut g = [[S::zero(); 3]; 3];
+                        for (g, block) in g.as_flattened_mut().iter_mut().zip(&block) {
+                            *g = S::load(block.as_ptr().add(i * S::LANES));
+                        }
+                        let mut half = [[S::zero(); IN]; 3];
+                        for (column, half) in half.iter_mut().enumerate() {
+                            *half = transform::weight::<S>(g.map(|row| row[column]));
+                        }
+                        for f in 0..IN {
+                            let row = transform::weight::<S>(half.map(|half| half[f]));
+                            for (k, v) in row.into_iter().enumerate() {
+                                let at = panels.frequency(f * IN + k, width) + (c + i) * width + j;
+                                S::store(packed[at..].as_mut_ptr(), v);
+                            }
                         }
                     }
                 }
@@ -106,21 +154,23 @@ impl Kernel for Panel<'_> {
     }
 }
 
-/// A vector of floats that lie `stride` apart.
+/// Reads `CHANNEL_GRANULE` inputs of `LANES` outputs as (input, output).
 ///
 /// # Safety
 /// They are readable, and the processor has the instruction set.
 #[inline(always)]
-unsafe fn load_strided<S: Simd>(from: *const f32, stride: usize) -> S::V {
-    // SAFETY: the caller's guarantees.
-    unsafe {
-        if stride == 1 {
-            return S::load(from);
+unsafe fn load_block<S: Simd>(from: *const f32, input_stride: usize, output_stride: usize, to: &mut [f32]) {
+    for i in 0..CHANNEL_GRANULE {
+        // SAFETY: the caller's guarantees; the block holds CHANNEL_GRANULE vectors.
+        unsafe {
+            if output_stride == 1 {
+                S::store(to[i * S::LANES..].as_mut_ptr(), S::load(from.add(i * input_stride)));
+            } else {
+                // Runs along the inputs, which are neighbours then.
+                for (lane, to) in to[i * S::LANES..].iter_mut().enumerate().take(S::LANES) {
+                    *to = *from.add(i * input_stride + lane * output_stride);
+                }
+            }
         }
-        let mut lanes = [0.0; 16];
-        for (i, lane) in lanes.iter_mut().enumerate().take(S::LANES) {
-            *lane = *from.add(i * stride);
-        }
-        S::load(lanes.as_ptr())
     }
 }

@@ -1,0 +1,208 @@
+//! The three steps of a convolution, for some tiles and some outputs.
+
+use super::convolve::Filter;
+use super::dense_tile::dense_tile;
+use super::tiles::Tiles;
+use super::weights::Panels;
+use super::{FREQUENCIES, GROUP, transform};
+use crate::gemm::statistics::BlockStatistics;
+use crate::parallel::DisjointMut;
+use crate::simd::{Kernel, Simd, dispatch};
+use std::ops::Range;
+
+/// Inputs that are summed up before the result is stored: a panel of weights stays in L1.
+const DEPTH: usize = 256;
+
+/// What a convolution works on.
+pub(super) struct Plan<'a> {
+    pub f: &'a Filter,
+    pub tiles: Tiles,
+    pub panels: Panels,
+    pub x: &'a [f32],
+    pub zeros: &'a [f32],
+    pub bias: Option<&'a [f32]>,
+    pub add: Option<&'a [f32]>,
+    pub relu: bool,
+    pub y: DisjointMut<'a, f32>,
+}
+
+/// Transformed outputs (group of tiles, frequency, tile of the group, channel) of some channels.
+pub(super) struct Transformed<'a> {
+    pub m: &'a [f32],
+    /// First channel.
+    pub first: usize,
+    /// Number of channels.
+    pub channels: usize,
+}
+
+impl Plan<'_> {
+    /// Step 1: fills `v` (group of tiles, frequency, tile of the group, input).
+    pub fn transform_inputs(&self, tiles: Range<usize>, v: &mut [f32]) {
+        assert!(v.len() >= FREQUENCIES * tiles.len().next_multiple_of(GROUP) * self.panels.inputs);
+        dispatch(TransformInputs { plan: self, tiles, v });
+    }
+
+    /// Step 2: `m[frequency] = v[frequency] * weights[frequency]` for `count` tiles and some panels, which are
+    /// all that `packed` holds.
+    pub fn multiply(&self, count: usize, v: &[f32], packed: &[f32], panels: Range<usize>, m: &mut [f32]) {
+        dispatch(Multiply { panels: &self.panels, range: panels, count, v, packed, m });
+    }
+
+    /// Step 3: writes the outputs of tiles, through the epilogue.
+    pub fn transform_outputs(&self, tiles: Range<usize>, from: Transformed) {
+        assert!(from.m.len() >= FREQUENCIES * tiles.len().next_multiple_of(GROUP) * from.channels);
+        dispatch(TransformOutputs { plan: self, tiles, from });
+    }
+
+    /// The statistics of the outputs of some tiles, which this thread has just written.
+    pub fn statistics(&self, tiles: Range<usize>, parts: &BlockStatistics, block: usize) {
+        let offsets: Vec<usize> = tiles.flat_map(|tile| self.pixels(tile)).collect();
+        dispatch(OfBlock { parts, block, y: &self.y, offsets: &offsets, columns: self.panels.outputs });
+    }
+
+    /// Offsets of a tile's pixels that exist.
+    pub fn pixels(&self, tile: usize) -> impl Iterator<Item = usize> + use<> {
+        let offsets = self.tiles.outputs(tile, &self.f.output);
+        offsets.into_iter().flatten().filter(|&offset| offset != usize::MAX)
+    }
+}
+
+/// First row of a tile's frequency 0, where each tile group has `FREQUENCIES` times `GROUP` rows.
+#[inline(always)]
+fn first_row(tile: usize) -> usize {
+    tile / GROUP * FREQUENCIES * GROUP + tile % GROUP
+}
+
+struct TransformInputs<'a> {
+    plan: &'a Plan<'a>,
+    tiles: Range<usize>,
+    v: &'a mut [f32],
+}
+
+impl Kernel for TransformInputs<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let TransformInputs { plan, tiles, v } = self;
+        let channels = plan.panels.inputs;
+        for (i, tile) in tiles.enumerate() {
+            let pixels = plan.tiles.inputs(tile, plan.x, &plan.f.input, plan.zeros);
+            let to = v[first_row(i) * channels..].as_mut_ptr();
+            // SAFETY: each pixel has `channels` floats, and so has each frequency of the tile.
+            unsafe { transform::input_tile::<S>(&pixels, channels, to, GROUP * channels) };
+        }
+    }
+}
+
+struct Multiply<'a> {
+    panels: &'a Panels,
+    range: Range<usize>,
+    count: usize,
+    v: &'a [f32],
+    packed: &'a [f32],
+    m: &'a mut [f32],
+}
+
+impl Kernel for Multiply<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Multiply { panels, range, count, v, packed, m } = self;
+        let inputs = panels.inputs;
+        let first = range.start * panels.width;
+        let outputs = (range.end * panels.width).min(panels.outputs) - first;
+        let groups = count.div_ceil(GROUP);
+        let rows = groups * FREQUENCIES * GROUP;
+        assert!(v.len() >= rows * inputs && m.len() >= rows * outputs);
+        assert!(packed.len() >= panels.start(range.end) - panels.start(range.start));
+        for frequency in 0..FREQUENCIES {
+            for panel in range.clone() {
+                let (column, width) = panels.columns(panel);
+                let start = panels.start(panel) - panels.start(range.start);
+                let start = start + panels.frequency(frequency, width);
+                for depth in (0..inputs).step_by(DEPTH) {
+                    let len = DEPTH.min(inputs - depth);
+                    let b = packed[start + depth * width..].as_ptr();
+                    for group in 0..groups {
+                        let row = (group * FREQUENCIES + frequency) * GROUP;
+                        // SAFETY: the group has GROUP rows of `inputs` and `outputs` floats, whether all of its
+                        // tiles exist or not; the panel has `len` rows from `depth` on.
+                        unsafe {
+                            let a = v.as_ptr().add(row * inputs + depth);
+                            let c = m.as_mut_ptr().add(row * outputs + column - first);
+                            let add = depth > 0;
+                            match (width / S::LANES, S::REGISTERS >= 32) {
+                                (1, _) => dense_tile::<S, GROUP, 1>(len, a, inputs, b, c, outputs, add),
+                                (2, _) => dense_tile::<S, GROUP, 2>(len, a, inputs, b, c, outputs, add),
+                                (3, true) => dense_tile::<S, GROUP, 3>(len, a, inputs, b, c, outputs, add),
+                                (4, true) => dense_tile::<S, GROUP, 4>(len, a, inputs, b, c, outputs, add),
+                                _ => unreachable!("a panel has as many vectors as a tile"),
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct TransformOutputs<'a> {
+    plan: &'a Plan<'a>,
+    tiles: Range<usize>,
+    from: Transformed<'a>,
+}
+
+impl Kernel for TransformOutputs<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let TransformOutputs { plan, tiles, from: Transformed { m, first, channels } } = self;
+        for (i, tile) in tiles.enumerate() {
+            let pixels = plan.tiles.outputs(tile, &plan.f.output);
+            let from = m[first_row(i) * channels..].as_ptr();
+            for c in (0..channels).step_by(S::LANES) {
+                let channel = first + c;
+                // SAFETY: the tile has FREQUENCIES rows of `channels` floats, GROUP rows apart; pixels that
+                // are not MAX lie inside y, and these channels of them are this task's alone.
+                unsafe {
+                    let tile = transform::output_tile::<S>(from.add(c), GROUP * channels);
+                    for (row, pixels) in tile.into_iter().zip(&pixels) {
+                        for (mut v, &pixel) in row.into_iter().zip(pixels) {
+                            if pixel == usize::MAX {
+                                continue;
+                            }
+                            if let Some(bias) = plan.bias {
+                                v = S::add(v, S::load(bias.as_ptr().add(channel)));
+                            }
+                            if let Some(add) = plan.add {
+                                v = S::add(v, S::load(add.as_ptr().add(pixel + channel)));
+                            }
+                            if plan.relu {
+                                v = S::max(S::zero(), v);
+                            }
+                            S::store(plan.y.as_mut_ptr().add(pixel + channel), v);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The statistics of one block's outputs.
+struct OfBlock<'a> {
+    parts: &'a BlockStatistics<'a>,
+    block: usize,
+    y: &'a DisjointMut<'a, f32>,
+    offsets: &'a [usize],
+    columns: usize,
+}
+
+impl Kernel for OfBlock<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        // SAFETY: this block's pixels were written by this thread.
+        unsafe { self.parts.of_block::<S>(self.block, self.y.as_mut_ptr(), self.offsets, 0..self.columns) }
+    }
+}

@@ -58,11 +58,14 @@ fn gradients_of_adaptive_pooling() {
 #[test]
 fn indices_are_flat_positions_in_the_image() {
     let x = distinct([2, 3, 5, 6]);
-    let options = MaxPool2dOptions::new(3).stride(2).padding(1);
-    let (y, indices) = x.max_pool2d_with_indices(options);
-    assert_eq!(indices.shape(), y.shape());
-    assert_points_at(&x, &y, &indices);
-    assert_eq!(y.to_vec(), x.max_pool2d(options).to_vec());
+    let window = MaxPool2dOptions::new([3, 2]).padding(1);
+    for options in [window, window.stride(2), window.dilation([1, 3]), window.stride([3, 2]).ceil_mode(true)]
+    {
+        let (y, indices) = x.max_pool2d_with_indices(options);
+        assert_eq!(indices.shape(), y.shape());
+        assert_points_at(&x, &y, &indices);
+        assert_eq!(y.to_vec(), x.max_pool2d(options).to_vec());
+    }
 
     let (y, indices) = x.adaptive_max_pool2d_with_indices([2, 4]);
     assert_points_at(&x, &y, &indices);

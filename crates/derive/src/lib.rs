@@ -8,8 +8,10 @@ use syn::{Data, DeriveInput, Error, Expr, Field, Fields, LitStr, Result, parse_m
 /// Makes a struct a module: every field takes part, in field order and under its own name.
 ///
 /// Fields may be modules, parameters, buffers, `Option`, `Vec` or arrays of them, and plain settings. Mark a field
-/// of any other type `#[module(skip)]`; `#[module(name = "0")]` gives a field another name in paths. `kind()` is the struct's name; `#[module(kind = "...")]` on the struct gives
-/// another.
+/// of any other type `#[module(skip)]`; `#[module(name = "0")]` gives a field another name in paths.
+///
+/// `kind()` is the struct's name; `#[module(kind = "...")]` on the struct gives another. Type parameters must be
+/// fields themselves: `struct Residual<T> { body: T }` is a module for every module `T`.
 #[proc_macro_derive(Module, attributes(module))]
 pub fn derive_module(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

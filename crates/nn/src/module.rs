@@ -2,7 +2,7 @@
 
 use crate::param::{Buffer, Param};
 use crate::state_dict::{self, LoadError, LoadReport, StateDict, Strictness};
-use cresset_tensor::scope::{LayerName, NoteCaller};
+use cresset_tensor::scope::LayerName;
 use cresset_tensor::{Device, Tensor};
 use std::collections::HashSet;
 
@@ -49,6 +49,7 @@ pub trait Module: Send + Sync {
 /// shapes and the caller's line.
 pub trait Forward {
     /// Runs the module on a batch.
+    // Here and not at the impls, so that the caller's line is passed on through `dyn` too.
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor;
 }
@@ -73,7 +74,6 @@ impl Clone for Box<dyn Layer> {
 
 impl<T: Forward + ?Sized> Forward for Box<T> {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let _caller = NoteCaller::new();
         (**self).forward(x)
     }
 }

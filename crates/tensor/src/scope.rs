@@ -1,13 +1,11 @@
 //! Which module is running: the thread's current layer, for messages, summaries and profiles.
 
 use crate::error::ShapeError;
-use std::cell::{Cell, RefCell};
-use std::panic::Location;
+use std::cell::RefCell;
 use std::sync::{Arc, RwLock};
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
-    static CALLER: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
 }
 
 /// The name of the layer whose `forward` (or backward) runs on this thread.
@@ -63,39 +61,12 @@ impl Drop for Enter {
     }
 }
 
-/// While this lives, shape mistakes also tell the line that made it (with `#[track_caller]`, the line of its caller).
-///
-/// For code that calls layers through `dyn`: there the compiler loses track of the caller, and a panic would point
-/// into the layer instead of at the user's line. An outer note is kept.
-#[must_use = "the note ends when this is dropped"]
-pub struct NoteCaller {
-    before: Option<&'static Location<'static>>,
-}
-
-impl NoteCaller {
-    /// Notes the caller's line.
-    #[track_caller]
-    #[allow(clippy::new_without_default, reason = "a guard is made on purpose, never by default")]
-    pub fn new() -> Self {
-        let before = CALLER.get();
-        CALLER.set(before.or(Some(Location::caller())));
-        Self { before }
-    }
-}
-
-impl Drop for NoteCaller {
-    fn drop(&mut self) {
-        CALLER.set(self.before);
-    }
-}
-
 /// Panics over shapes that do not fit, naming the layer.
 #[cold]
 #[track_caller]
 pub fn misfit(error: ShapeError) -> ! {
-    let layer = current().map(|name| format!("layer {name:?}: ")).unwrap_or_default();
-    match CALLER.get() {
-        Some(caller) if caller != Location::caller() => panic!("{layer}{error} (called at {caller})"),
-        _ => panic!("{layer}{error}"),
+    match current() {
+        Some(layer) => panic!("layer {layer:?}: {error}"),
+        None => panic!("{error}"),
     }
 }

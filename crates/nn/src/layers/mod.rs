@@ -10,7 +10,7 @@
 //!
 //! let mut rng = Generator::new(0);
 //! let stem = Conv2d::builder(3, 64, 7).stride(2).padding(3).bias(false).build(&mut rng);
-//! # assert_eq!(stem.weight.shape(), [64, 3, 7, 7].into());
+//! # assert_eq!(stem.weight.shape(), [64, 3, 7, 7]);
 //! ```
 //!
 //! `build` panics at the caller's line if the settings contradict each other, as a wrong index would; code that

@@ -1,7 +1,7 @@
 //! Layers one after another, as `torch.nn.Sequential`.
 
 use crate::{Field, Forward, Layer, Module, Visitor, VisitorMut};
-use cresset_tensor::{Tensor, scope};
+use cresset_tensor::Tensor;
 use std::ops::{Deref, DerefMut};
 
 /// Feeds its input through layers in order. Their names are "0", "1", ….
@@ -16,7 +16,7 @@ use std::ops::{Deref, DerefMut};
 ///     .add(ReLU::new())
 ///     .add(Flatten::new())
 ///     .add(Linear::new(4 * 6 * 6, 10, &mut rng));
-/// assert_eq!(model.forward(&Tensor::zeros([2, 1, 8, 8])).shape(), &[2, 10].into());
+/// assert_eq!(*model.forward(&Tensor::zeros([2, 1, 8, 8])).shape(), [2, 10]);
 /// assert_eq!(model.named_parameters()[2].0, "3.weight");
 /// ```
 ///
@@ -100,7 +100,6 @@ impl Field for Sequential {
 
 impl Forward for Sequential {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let _caller = scope::NoteCaller::new();
         let mut x = x.clone();
         for layer in &self.layers {
             x = (**layer).forward(&x);

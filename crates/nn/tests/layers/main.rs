@@ -1,0 +1,5 @@
+//! The layers: PyTorch's values and gradients, settings that make no sense, messages.
+
+mod golden;
+mod messages;
+mod settings;

@@ -10,7 +10,9 @@ use std::time::Instant;
 use cresset_kernels::batch_norm::{self, Backward, Mode, Relu};
 use cresset_kernels::cross_entropy::{CrossEntropy, class_indices};
 use cresset_kernels::optim::{Adam, Sgd, adam, sgd};
-use cresset_kernels::{adaptive_pool2d, avg_pool2d, layout, max_pool2d, parallel, pointwise, reduce, simd, softmax};
+use cresset_kernels::{
+    adaptive_pool2d, avg_pool2d, layout, max_pool2d, parallel, pointwise, reduce, simd, softmax,
+};
 
 /// Runs and prints the benchmarks whose names were asked for.
 struct Bench {
@@ -65,7 +67,8 @@ fn main() {
 }
 
 fn elementwise(bench: &Bench) {
-    for (label, len) in [("cnn 64x14x14x8", 64 * 14 * 14 * 8), ("resnet 16x112x112x64", 16 * 112 * 112 * 64)] {
+    for (label, len) in [("cnn 64x14x14x8", 64 * 14 * 14 * 8), ("resnet 16x112x112x64", 16 * 112 * 112 * 64)]
+    {
         let (a, b, mut y) = (data(len), data(len), data(len));
         bench.run(&format!("copy {label}"), 8 * len, || pointwise::copy(&a, black_box(&mut y)));
         bench.run(&format!("fill {label}"), 4 * len, || pointwise::fill(1.0, black_box(&mut y)));
@@ -78,7 +81,9 @@ fn elementwise(bench: &Bench) {
         bench.run(&format!("relu_backward_in_place {label}"), 12 * len, || {
             pointwise::relu_backward_in_place(&a, black_box(&mut y));
         });
-        bench.run(&format!("bias_add {label}"), 8 * len, || pointwise::bias_add(&a, &b[..8], black_box(&mut y)));
+        bench.run(&format!("bias_add {label}"), 8 * len, || {
+            pointwise::bias_add(&a, &b[..8], black_box(&mut y))
+        });
         bench.run(&format!("sigmoid {label}"), 8 * len, || pointwise::sigmoid(&a, black_box(&mut y)));
         bench.run(&format!("tanh {label}"), 8 * len, || pointwise::tanh(&a, black_box(&mut y)));
         let exact = pointwise::Gelu::Exact;
@@ -137,9 +142,13 @@ fn normalization(bench: &Bench) {
 fn pooling(bench: &Bench) {
     let two = ("2x2", [2; 2], [2; 2], [0; 2]);
     let three = ("3x3 stride 2", [3; 2], [2; 2], [1; 2]);
-    for (label, (window, kernel, stride, padding), batch, size, channels) in
-        [("cnn", two, 64, 28, 8), ("cnn", two, 64, 14, 16), ("vgg", two, 16, 112, 64), ("resnet", three, 16, 112, 64)]
-    {
+    for (label, (window, kernel, stride, padding), batch, size, channels) in [
+        ("cnn", two, 64, 28, 8),
+        ("cnn", two, 64, 14, 16),
+        ("vgg", two, 16, 112, 64),
+        ("resnet", three, 16, 112, 64),
+        ("image", three, 1, 56, 64),
+    ] {
         let g = max_pool2d::Geometry {
             batch,
             height: size,
@@ -211,7 +220,8 @@ fn losses(bench: &Bench) {
         let targets: Vec<i64> = (0..rows).map(|r| ((r * 7) % columns) as i64).collect();
         let options = CrossEntropy::new(columns);
         bench.run(&format!("cross_entropy with gradient {rows}x{columns}"), bytes, || {
-            class_indices(&options, &x, &targets, &mut [0.0], Some(black_box(&mut dx))).expect("valid targets");
+            class_indices(&options, &x, &targets, &mut [0.0], Some(black_box(&mut dx)))
+                .expect("valid targets");
         });
     }
 }

@@ -70,7 +70,9 @@ fn add_columns(columns: usize, x: &[f32], total: &mut [f64]) {
             || {
                 sums.fill(0.0);
                 for x in x.chunks(sums.len()) {
-                    sums.iter_mut().zip(x).for_each(|(s, x)| *s += x);
+                    for (s, x) in sums.iter_mut().zip(x) {
+                        *s += x;
+                    }
                 }
                 rows::narrow(columns, sums);
             },
@@ -123,7 +125,13 @@ fn largest_bits(x: &[f32]) -> u32 {
         let x = &x[range];
         vectorize(
             #[inline(always)]
-            || x.iter().fold(0, |m: u32, x| m.max(x.abs().to_bits())),
+            || {
+                let mut largest = 0;
+                for x in x {
+                    largest = x.abs().to_bits().max(largest);
+                }
+                largest
+            },
         )
     };
     parallel::reduce_blocks(x.len(), BLOCK, block, u32::max).unwrap_or(0)

@@ -41,7 +41,9 @@ pub(crate) fn widen(columns: usize, wide: &mut [f32]) {
 pub(crate) fn narrow(columns: usize, wide: &mut [f32]) {
     let (first, others) = wide.split_at_mut(columns);
     for other in others.chunks_exact(columns.max(1)) {
-        first.iter_mut().zip(other).for_each(|(a, b)| *a += b);
+        for (a, b) in first.iter_mut().zip(other) {
+            *a += b;
+        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! Sliding windows along one axis: the arithmetic that the pooling kernels share.
 
-use std::ops::Range;
-
 use crate::GeometryError;
 
 /// One spatial axis of a pooling operation.
@@ -60,18 +58,30 @@ impl Window {
         Ok(count)
     }
 
-    /// The taps of window `index` that fall on the input, as a range of tap numbers.
-    pub fn taps(&self, index: usize) -> Range<usize> {
+    /// The part of window `index` that lies on the input.
+    pub fn part(&self, index: usize) -> Part {
         let origin = index * self.stride;
         let first = self.padding.saturating_sub(origin).div_ceil(self.dilation);
         let end = (self.input + self.padding).saturating_sub(origin).div_ceil(self.dilation).min(self.kernel);
-        first.min(end)..end
+        let start = (origin + first * self.dilation).saturating_sub(self.padding);
+        Part { tap: first, taps: end.saturating_sub(first), start }
     }
 
-    /// Where tap `tap` of window `index` falls; meaningful for the taps that [`Self::taps`] names.
-    pub fn position(&self, index: usize, tap: usize) -> usize {
-        index * self.stride + tap * self.dilation - self.padding
+    /// The parts of all of `count` windows.
+    pub fn parts(&self, count: usize) -> Vec<Part> {
+        (0..count).map(|index| self.part(index)).collect()
     }
+}
+
+/// The taps of a window that fall on the input: consecutive ones, though a dilated window may have none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Number of the first of them.
+    pub tap: usize,
+    /// How many there are.
+    pub taps: usize,
+    /// Where the first falls.
+    pub start: usize,
 }
 
 /// For each element of an axis the windows that cover it, each with the tap that falls there.
@@ -138,7 +148,8 @@ mod tests {
         for (w, count) in all() {
             for i in 0..count {
                 let inside = (0..w.kernel).filter_map(|t| Some((t, place(&w, i, t)?)));
-                let taps = w.taps(i).map(|t| (t, w.position(i, t)));
+                let part = w.part(i);
+                let taps = (0..part.taps).map(|t| (part.tap + t, part.start + t * w.dilation));
                 assert!(taps.eq(inside), "{w:?} window {i}");
             }
         }

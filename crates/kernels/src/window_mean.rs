@@ -46,14 +46,14 @@ impl WindowMean {
     /// Row `r` of the output of the image `x`.
     fn forward_row(&self, r: usize, x: &[f32], y: &mut [f32]) {
         let rows = self.vertical[r].clone();
-        for (c, y) in y.chunks_exact_mut(self.channels).enumerate() {
-            let columns = self.horizontal[c].clone();
-            let factor = self.factors[r * self.horizontal.len() + c];
-            if rows.len() * columns.len() < LARGE {
-                dispatch(Small { mean: self, rows: rows.clone(), columns, factor, x, y });
-            } else {
-                self.large(rows.clone(), columns, factor, x, y);
-            }
+        let factors = &self.factors[r * self.horizontal.len()..];
+        let widest = self.horizontal.iter().map(Range::len).max().unwrap_or(0);
+        if rows.len() * widest < LARGE {
+            return dispatch(SmallMeans { mean: self, rows, factors, x, y });
+        }
+        let outputs = y.chunks_exact_mut(self.channels).zip(&self.horizontal).zip(factors);
+        for ((y, columns), &factor) in outputs {
+            self.large(rows.clone(), columns.clone(), factor, x, y);
         }
     }
 
@@ -71,11 +71,17 @@ impl WindowMean {
                         for x in x[(row + columns.start) * channels..(row + columns.end) * channels]
                             .chunks_exact(channels)
                         {
-                            sum.iter_mut().zip(x).for_each(|(s, x)| *s += x);
+                            for (s, x) in sum.iter_mut().zip(x) {
+                                *s += x;
+                            }
                         }
-                        y.iter_mut().zip(&*sum).for_each(|(y, s)| *y += s);
+                        for (y, s) in y.iter_mut().zip(&*sum) {
+                            *y += s;
+                        }
                     }
-                    y.iter_mut().for_each(|y| *y *= factor);
+                    for y in y.iter_mut() {
+                        *y *= factor;
+                    }
                 },
             );
         });
@@ -106,39 +112,59 @@ fn containing(spans: &[Range<usize>], len: usize) -> Vec<Range<usize>> {
     (0..len).map(|at| first(at)..end(at).max(first(at))).collect()
 }
 
-/// A mean whose sum stays in registers.
-struct Small<'a> {
+/// A row of means whose sums stay in registers.
+struct SmallMeans<'a> {
     mean: &'a WindowMean,
     rows: Range<usize>,
-    columns: Range<usize>,
-    factor: f32,
+    factors: &'a [f32],
     x: &'a [f32],
     y: &'a mut [f32],
 }
 
-impl Kernel for Small<'_> {
+impl Kernel for SmallMeans<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let (width, channels) = (self.mean.size[1], self.mean.channels);
-        for_each_block::<S>(
-            channels,
-            #[inline(always)]
-            |c, n| {
-                // SAFETY: the caller guarantees the instruction set; the rectangle lies in the image x.
-                unsafe {
-                    let mut sum = S::zero();
-                    for h in self.rows.clone() {
-                        for w in self.columns.clone() {
-                            let x = self.x.as_ptr().add((h * width + w) * channels + c);
-                            sum = S::add(sum, load::<S>(x, n));
-                        }
+        let outputs = self.y.chunks_exact_mut(channels).zip(&self.mean.horizontal).zip(self.factors);
+        for ((y, columns), &factor) in outputs {
+            let x = self.x[(self.rows.start * width + columns.start) * channels..].as_ptr();
+            for_each_block::<S>(
+                channels,
+                #[inline(always)]
+                |c, n| {
+                    // SAFETY: the caller guarantees the instruction set; the rectangle lies in the image x.
+                    unsafe {
+                        let (x, step) = (x.add(c), [width * channels, channels]);
+                        // Sizes that the compiler knows become straight lines of code.
+                        let sum = match [self.rows.len(), columns.len()] {
+                            [2, 2] => sum::<S>(x, [2, 2], step, n),
+                            [3, 3] => sum::<S>(x, [3, 3], step, n),
+                            size => sum::<S>(x, size, step, n),
+                        };
+                        store::<S>(y.as_mut_ptr().add(c), S::mul(sum, S::splat(factor)), n);
                     }
-                    let mean = S::mul(sum, S::splat(self.factor));
-                    store::<S>(self.y.as_mut_ptr().add(c), mean, n);
-                }
-            },
-        );
+                },
+            );
+        }
+    }
+}
+
+/// Sum of the first `n` channels of a rectangle whose elements are `step` apart vertically and horizontally.
+///
+/// # Safety
+/// The processor must have the instruction set of `S`, and the elements must be readable.
+#[inline(always)]
+unsafe fn sum<S: Simd>(x: *const f32, size: [usize; 2], step: [usize; 2], n: usize) -> S::V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sum = S::zero();
+        for i in 0..size[0] {
+            for j in 0..size[1] {
+                sum = S::add(sum, load::<S>(x.add(i * step[0] + j * step[1]), n));
+            }
+        }
+        sum
     }
 }
 
@@ -160,6 +186,15 @@ impl Kernel for Gather<'_> {
     unsafe fn run<S: Simd>(self) {
         let (channels, width) = (self.mean.channels, self.mean.horizontal.len());
         for (dx, columns) in self.dx.chunks_exact_mut(channels).zip(self.columns) {
+            if self.rows.len() == 1 && columns.len() == 1 {
+                // Windows side by side, above all global pooling.
+                let at = self.rows.start * width + columns.start;
+                let (dy, factor) = (&self.dy[at * channels..], self.mean.factors[at]);
+                for (dx, dy) in dx.iter_mut().zip(dy) {
+                    *dx = dy * factor;
+                }
+                continue;
+            }
             for_each_block::<S>(
                 channels,
                 #[inline(always)]

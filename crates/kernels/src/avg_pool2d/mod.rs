@@ -84,9 +84,8 @@ impl Geometry {
     fn means(&self) -> WindowMean {
         let [rows, columns] = self.output_size();
         let span = |axis: usize, index: usize| -> Range<usize> {
-            let window = self.window(axis);
-            let taps = window.taps(index);
-            window.position(index, taps.start)..window.position(index, taps.end)
+            let part = self.window(axis).part(index);
+            part.start..part.start + part.taps
         };
         let counted = |axis: usize, index: usize| {
             let Window { input, kernel, stride, padding, .. } = self.window(axis);

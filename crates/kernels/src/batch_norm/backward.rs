@@ -247,7 +247,9 @@ impl Gate<'_> {
                 }
             }
             Relu::Output(y) => {
-                g.iter_mut().zip(dy).zip(&y[at..]).for_each(|((g, dy), y)| *g = gate(*dy, *y));
+                for ((g, dy), y) in g.iter_mut().zip(dy).zip(&y[at..]) {
+                    *g = gate(*dy, *y);
+                }
             }
         }
     }

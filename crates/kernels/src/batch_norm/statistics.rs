@@ -109,10 +109,14 @@ fn provisional_mean(channels: usize, x: &[f32], mean: &mut [f32]) {
     let count = (x.len() / channels).div_ceil(8);
     mean.fill(0.0);
     for x in x[..count * channels].chunks(mean.len()) {
-        mean.iter_mut().zip(x).for_each(|(m, x)| *m += x);
+        for (m, x) in mean.iter_mut().zip(x) {
+            *m += x;
+        }
     }
     rows::narrow(channels, mean);
-    mean[..channels].iter_mut().for_each(|m| *m /= count as f32);
+    for m in mean[..channels].iter_mut() {
+        *m /= count as f32;
+    }
     rows::widen(channels, mean);
 }
 

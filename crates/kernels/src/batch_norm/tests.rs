@@ -2,20 +2,17 @@ use super::*;
 use crate::testing::{assert_close, on_any_threads, random};
 
 /// (rows, channels), from nothing to several blocks and tasks with ragged ends.
-const SIZES: [(usize, usize); 14] = [
+const SIZES: [(usize, usize); 11] = [
     (0, 3),
     (5, 0),
     (1, 1),
     (2, 3),
-    (7, 8),
     (33, 16),
     (100, 31),
-    (64, 64),
     (50, 65),
     (4000, 1),
-    (70_001, 3),
+    (50_001, 3),
     (2500, 64),
-    (700, 200),
     (150, 1030),
 ];
 
@@ -193,20 +190,15 @@ fn backward_matches_double_precision() {
                 y
             };
             let (plain, added) = (forward(false), forward(true));
-            for relu in [Relu::None, Relu::Recompute, Relu::Output(&plain), Relu::Output(&added)] {
-                for mode in [Mode::Batch, Mode::Running] {
-                    let b = Backward {
-                        x: &case.x,
-                        mean: &mean,
-                        variance: &variance,
-                        epsilon: EPSILON,
-                        weight,
-                        bias,
-                        relu,
-                        mode,
-                    };
-                    check_backward(&case, &b, &plain);
-                }
+            for (relu, mode) in [
+                (Relu::None, Mode::Batch),
+                (Relu::Recompute, Mode::Batch),
+                (Relu::Output(&added), Mode::Batch),
+                (Relu::Recompute, Mode::Running),
+            ] {
+                let (x, mean, variance) = (&case.x, &mean, &variance);
+                let b = Backward { x, mean, variance, epsilon: EPSILON, weight, bias, relu, mode };
+                check_backward(&case, &b, &plain);
             }
         }
     }

@@ -60,9 +60,15 @@ pub fn class_indices(
                 let even = (spread / divisor) as f32;
                 match options.weight {
                     Some(weight) => {
-                        gradient.iter_mut().zip(weight).for_each(|(g, w)| *g = *g * factor - even * w)
+                        for (g, w) in gradient.iter_mut().zip(weight) {
+                            *g = *g * factor - even * w;
+                        }
                     }
-                    None => gradient.iter_mut().for_each(|g| *g = *g * factor - even),
+                    None => {
+                        for g in gradient.iter_mut() {
+                            *g = *g * factor - even;
+                        }
+                    }
                 }
                 gradient[target] -= (share / divisor) as f32;
             }

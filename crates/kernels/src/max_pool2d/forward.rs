@@ -1,9 +1,12 @@
 //! Values, and optionally places, of the window maxima.
 
+use std::ptr;
+
 use super::Geometry;
 use crate::channels::{for_each_block, load, store, store_u16};
 use crate::parallel::{self, DisjointMut};
 use crate::simd::{Kernel, Simd, dispatch};
+use crate::window::Part;
 
 /// Max pooling of `x` (batch, height, width, channels) into `y` (batch, rows, columns, channels).
 ///
@@ -22,13 +25,15 @@ pub fn forward(g: &Geometry, x: &[f32], y: &mut [f32], taps: Option<&mut [u16]>)
         DisjointMut::new(taps)
     });
     let (row, image) = (columns * g.channels, g.height * g.width * g.channels);
+    let (vertical, horizontal) = (g.window(0).parts(rows), g.window(1).parts(columns));
     parallel::for_each_chunk(y, row, |start, y| {
-        for (i, y) in y.chunks_exact_mut(row.max(1)).enumerate() {
+        for (i, y) in y.chunks_exact_mut(row).enumerate() {
             let at = start + i * row;
             let (n, r) = (at / row / rows, at / row % rows);
             // SAFETY: rows of different chunks do not overlap.
             let taps = taps.as_ref().map(|taps| unsafe { taps.slice(at..at + row) });
-            dispatch(Row { g, r, x: &x[n * image..][..image], y, taps });
+            let x = &x[n * image..][..image];
+            dispatch(Row { g, vertical: vertical[r], horizontal: &horizontal, x, y, taps });
         }
     });
 }
@@ -36,7 +41,10 @@ pub fn forward(g: &Geometry, x: &[f32], y: &mut [f32], taps: Option<&mut [u16]>)
 /// One row of windows of one image.
 struct Row<'a> {
     g: &'a Geometry,
-    r: usize,
+    /// The rows of the windows.
+    vertical: Part,
+    /// The columns of each.
+    horizontal: &'a [Part],
     x: &'a [f32],
     y: &'a mut [f32],
     taps: Option<&'a mut [u16]>,
@@ -45,44 +53,62 @@ struct Row<'a> {
 impl Kernel for Row<'_> {
     type Out = ();
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let Self { g, r, x, y, mut taps } = self;
-        let (vertical, horizontal) = (g.window(0), g.window(1));
-        let rows = vertical.taps(r);
-        for (c, y) in y.chunks_exact_mut(g.channels).enumerate() {
-            let taps = taps.as_mut().map(|t| &mut t[c * g.channels..][..g.channels]);
-            let columns = horizontal.taps(c);
-            if rows.is_empty() || columns.is_empty() {
-                // A dilated window can miss a narrow input. Tap 0 then lies outside, where no gradient goes.
-                y.fill(f32::NEG_INFINITY);
-                taps.into_iter().for_each(|t| t.fill(0));
-                continue;
-            }
-            let (h, w) = (vertical.position(r, rows.start), horizontal.position(c, columns.start));
-            let window = Window {
-                x: &x[(h * g.width + w) * g.channels..],
-                step: [g.dilation[0] * g.width * g.channels, g.dilation[1] * g.channels],
-                first: rows.start * g.kernel[1] + columns.start,
-                kernel_width: g.kernel[1],
-            };
-            // SAFETY: the caller guarantees the instruction set; both ranges name taps inside the input.
-            unsafe {
-                // Sizes that the compiler knows become loops without counters.
-                match (rows.len(), columns.len(), g.kernel[1]) {
-                    (2, 2, 2) => window.maximum::<S>([2, 2], y, taps),
-                    (3, 3, 3) => window.maximum::<S>([3, 3], y, taps),
-                    (height, width, _) => window.maximum::<S>([height, width], y, taps),
-                }
+    unsafe fn run<S: Simd>(mut self) {
+        // SAFETY: the caller guarantees the instruction set.
+        unsafe {
+            match self.taps.take() {
+                Some(taps) => self.row::<S, true>(taps.as_mut_ptr()),
+                None => self.row::<S, false>(ptr::null_mut()),
             }
         }
     }
 }
 
+impl Row<'_> {
+    /// # Safety
+    /// The processor must have the instruction set of `S`. When `TAPS`, `taps` must point to as many as y has.
+    #[inline(always)]
+    unsafe fn row<S: Simd, const TAPS: bool>(self, taps: *mut u16) {
+        let Self { g, vertical, horizontal, x, y, .. } = self;
+        let channels = g.channels;
+        let step = [g.dilation[0] * g.width * channels, g.dilation[1] * channels];
+        let mut c = 0;
+        while c < horizontal.len() {
+            let part = horizontal[c];
+            let at = (vertical.start * g.width + part.start) * channels;
+            let size = [vertical.taps, part.taps];
+            // Whole windows come in runs.
+            let whole = size == g.kernel;
+            let count =
+                if whole { horizontal[c..].iter().take_while(|p| p.taps == g.kernel[1]).count() } else { 1 };
+            let first = if size.contains(&0) { 0 } else { vertical.tap * g.kernel[1] + part.tap };
+            let (x, stride) = (x.as_ptr().wrapping_add(at), g.stride[1] * channels);
+            // SAFETY: the parts name taps inside the image; y and taps have this many windows left.
+            unsafe {
+                let y = y.as_mut_ptr().add(c * channels);
+                let taps = if TAPS { taps.add(c * channels) } else { taps };
+                // Sizes that the compiler knows become straight lines of code.
+                match (whole, size) {
+                    (true, [2, 2]) => Shape { size: [2, 2], step, first: 0, kernel_width: 2 }
+                        .windows::<S, TAPS>(channels, count, x, stride, y, taps),
+                    (true, [3, 3]) => Shape { size: [3, 3], step, first: 0, kernel_width: 3 }
+                        .windows::<S, TAPS>(channels, count, x, stride, y, taps),
+                    _ => Shape { size, step, first, kernel_width: g.kernel[1] }
+                        .windows::<S, TAPS>(channels, count, x, stride, y, taps),
+                }
+            }
+            c += count;
+        }
+    }
+}
+
 /// The part of a window that lies on the input.
-struct Window<'a> {
-    /// The input from its first tap on.
-    x: &'a [f32],
-    /// Distance in `x` between vertical and between horizontal neighbours.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Vertical and horizontal taps. A dilated window can miss a narrow input and have none: then its maximum is
+    /// negative infinity, of tap 0, which lies outside, where no gradient goes.
+    size: [usize; 2],
+    /// Distance between vertical and between horizontal neighbours.
     step: [usize; 2],
     /// Number of the first tap.
     first: usize,
@@ -90,57 +116,53 @@ struct Window<'a> {
     kernel_width: usize,
 }
 
-impl Window<'_> {
+impl Shape {
+    /// Maxima of `count` windows, whose first taps are `stride` apart from `x` on.
+    ///
     /// # Safety
-    /// The processor must have the instruction set of `S`, and all `size` taps must lie in `x`.
+    /// The processor must have the instruction set of `S`; `x` must be valid for all channels of all taps, `y`, and
+    /// when `TAPS` also `taps`, for all channels of all windows.
     #[inline(always)]
-    unsafe fn maximum<S: Simd>(&self, size: [usize; 2], y: &mut [f32], taps: Option<&mut [u16]>) {
-        match taps {
-            None => for_each_block::<S>(
-                y.len(),
+    unsafe fn windows<S: Simd, const TAPS: bool>(
+        self,
+        channels: usize,
+        count: usize,
+        x: *const f32,
+        stride: usize,
+        y: *mut f32,
+        taps: *mut u16,
+    ) {
+        for i in 0..count {
+            for_each_block::<S>(
+                channels,
                 #[inline(always)]
                 |c, n| {
-                    // SAFETY: the caller's promise; a block of n channels from c on lies inside of y and of each tap.
+                    // SAFETY: the caller's promise.
                     unsafe {
-                        let (best, _) = self.block::<S, false>(size, c, n);
-                        store::<S>(y.as_mut_ptr().add(c), best, n);
+                        let (best, tap) = self.maximum::<S, TAPS>(x.add(i * stride + c), n);
+                        store::<S>(y.add(i * channels + c), best, n);
+                        if TAPS {
+                            store_u16::<S>(taps.add(i * channels + c), tap, n);
+                        }
                     }
                 },
-            ),
-            Some(taps) => for_each_block::<S>(
-                y.len(),
-                #[inline(always)]
-                |c, n| {
-                    // SAFETY: as above; taps is as long as y.
-                    unsafe {
-                        let (best, tap) = self.block::<S, true>(size, c, n);
-                        store::<S>(y.as_mut_ptr().add(c), best, n);
-                        store_u16::<S>(taps.as_mut_ptr().add(c), tap, n);
-                    }
-                },
-            ),
+            );
         }
     }
 
-    /// Maxima, and when `TAPS` the taps that hold them, of `n` channels from `c` on.
+    /// Maxima, and when `TAPS` the taps that hold them, of `n` channels.
     ///
     /// # Safety
-    /// As for [`Self::maximum`], for these channels.
+    /// As for [`Self::windows`].
     #[inline(always)]
-    unsafe fn block<S: Simd, const TAPS: bool>(
-        &self,
-        [height, width]: [usize; 2],
-        c: usize,
-        n: usize,
-    ) -> (S::V, S::V) {
+    unsafe fn maximum<S: Simd, const TAPS: bool>(self, x: *const f32, n: usize) -> (S::V, S::V) {
         // SAFETY: the caller's promise.
         unsafe {
             let mut best = S::splat(f32::NEG_INFINITY);
             let mut tap = S::splat(self.first as f32);
-            for i in 0..height {
-                for j in 0..width {
-                    let at = i * self.step[0] + j * self.step[1] + c;
-                    let x = load::<S>(self.x.as_ptr().add(at), n);
+            for i in 0..self.size[0] {
+                for j in 0..self.size[1] {
+                    let x = load::<S>(x.add(i * self.step[0] + j * self.step[1]), n);
                     if TAPS {
                         let number = S::splat((self.first + i * self.kernel_width + j) as f32);
                         tap = S::select_above(x, best, number, tap);

@@ -63,15 +63,17 @@ pub fn adam(
                     largest_square.as_ref().map(|l| l.slice(range.clone())),
                 )
             };
+            let gradient = &gradient[range];
             vectorize(
                 #[inline(always)]
-                || update.run(&gradient[range], p, m, v, largest),
+                move || update.run(gradient, p, m, v, largest),
             );
         }
     });
 }
 
 /// The scalars of a step, rounded to single precision as PyTorch rounds them.
+#[derive(Clone, Copy)]
 struct Update {
     sign: f32,
     /// What the parameter is multiplied by.
@@ -120,12 +122,18 @@ impl Update {
         for ((b, g), p) in buffer.iter_mut().zip(gradient).zip(&*p) {
             *b = self.sign * g + self.penalty * p;
         }
-        m.iter_mut().zip(&*buffer).for_each(|(m, g)| *m = toward(*m, *g, self.intake));
-        v.iter_mut().zip(&*buffer).for_each(|(v, g)| *v = self.beta2 * *v + self.intake2 * g * g);
+        for (m, g) in m.iter_mut().zip(&*buffer) {
+            *m = toward(*m, *g, self.intake);
+        }
+        for (v, g) in v.iter_mut().zip(&*buffer) {
+            *v = self.beta2 * *v + self.intake2 * g * g;
+        }
         match largest {
             None => buffer.copy_from_slice(v),
             Some(largest) => {
-                largest.iter_mut().zip(&*v).for_each(|(l, v)| *l = if *l > *v { *l } else { *v });
+                for (l, v) in largest.iter_mut().zip(&*v) {
+                    *l = if *l > *v { *l } else { *v };
+                }
                 buffer.copy_from_slice(largest);
             }
         }

@@ -1,6 +1,7 @@
 //! Stochastic gradient descent with momentum.
 
 use crate::parallel::{self, DisjointMut};
+use crate::pointwise::update2;
 use crate::vectorize::vectorize;
 
 /// Options of [`sgd`], as `torch.optim.SGD`.
@@ -20,19 +21,6 @@ pub struct Sgd {
     pub maximize: bool,
 }
 
-impl Sgd {
-    /// The gradient that counts at a parameter.
-    #[inline(always)]
-    fn direction(&self, gradient: f32, parameter: f32) -> f32 {
-        let sign = if self.maximize { -1.0 } else { 1.0 };
-        if self.weight_decay == 0.0 {
-            sign * gradient
-        } else {
-            sign * gradient + self.weight_decay as f32 * parameter
-        }
-    }
-}
-
 /// One step of stochastic gradient descent on `parameter`.
 ///
 /// `momentum` is the momentum buffer, needed when [`Sgd::momentum`] is not 0. On the `first` step of this parameter it
@@ -50,19 +38,17 @@ pub fn sgd(
 ) {
     assert_eq!(gradient.len(), parameter.len(), "sgd: length of gradient");
     let lr = options.lr as f32;
+    let sign = if options.maximize { -1.0 } else { 1.0 };
+    let penalty = options.weight_decay as f32;
+    let direction = move |g: f32, p: f32| sign * g + penalty * p;
     if options.momentum == 0.0 {
-        return crate::pointwise::update2(
-            parameter,
-            gradient,
-            #[inline(always)]
-            |p, g| p - lr * options.direction(g, p),
-        );
+        return update2(parameter, gradient, move |p, g| p - lr * direction(g, p));
     }
     let Some(momentum) = momentum else { panic!("sgd: a momentum needs a buffer") };
     assert_eq!(momentum.len(), parameter.len(), "sgd: length of momentum");
-    let (decay, intake) =
-        if first { (0.0, 1.0) } else { (options.momentum as f32, (1.0 - options.dampening) as f32) };
     let look_ahead = options.momentum as f32;
+    let (decay, intake) = if first { (0.0, 1.0) } else { (look_ahead, (1.0 - options.dampening) as f32) };
+    let nesterov = options.nesterov;
     let momentum = DisjointMut::new(momentum);
     parallel::for_each_chunk(parameter, 1, |start, parameter| {
         let range = start..start + parameter.len();
@@ -72,13 +58,14 @@ pub fn sgd(
             // What is in the buffer may be anything, even NaN.
             momentum.fill(0.0);
         }
+        let gradient = &gradient[range];
         vectorize(
             #[inline(always)]
-            || {
-                for ((p, m), &g) in parameter.iter_mut().zip(momentum).zip(&gradient[range]) {
-                    let g = options.direction(g, *p);
+            move || {
+                for ((p, m), &g) in parameter.iter_mut().zip(momentum).zip(gradient) {
+                    let g = direction(g, *p);
                     *m = decay * *m + intake * g;
-                    *p -= lr * if options.nesterov { g + look_ahead * *m } else { *m };
+                    *p -= lr * if nesterov { g + look_ahead * *m } else { *m };
                 }
             },
         );

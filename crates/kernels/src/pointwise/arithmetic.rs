@@ -1,7 +1,8 @@
 //! Sums, products and copies.
 
 use super::{map, map2, update, update2};
-use crate::{parallel, vectorize::vectorize};
+use crate::vectorize::vectorize;
+use crate::{parallel, rows};
 
 /// `y = a + b`
 #[track_caller]
@@ -66,17 +67,15 @@ pub fn copy(x: &[f32], y: &mut [f32]) {
 #[track_caller]
 pub fn bias_add(x: &[f32], bias: &[f32], y: &mut [f32]) {
     assert_eq!(x.len(), y.len(), "lengths of input and output");
-    if y.is_empty() {
-        return;
-    }
-    assert_eq!(y.len() % bias.len(), 0, "{} elements in rows of {}", y.len(), bias.len());
-    parallel::for_each_chunk(y, bias.len(), |start, y| {
+    for_each_row(y, bias, |start, y, bias| {
         let x = &x[start..][..y.len()];
         vectorize(
             #[inline(always)]
-            || {
-                for (y, x) in y.chunks_exact_mut(bias.len()).zip(x.chunks_exact(bias.len())) {
-                    y.iter_mut().zip(x).zip(bias).for_each(|((y, x), b)| *y = x + b);
+            move || {
+                for (y, x) in y.chunks_mut(bias.len()).zip(x.chunks(bias.len())) {
+                    for ((y, x), b) in y.iter_mut().zip(x).zip(bias) {
+                        *y = x + b;
+                    }
                 }
             },
         );
@@ -86,18 +85,27 @@ pub fn bias_add(x: &[f32], bias: &[f32], y: &mut [f32]) {
 /// `x += bias` for `x` (rows, columns) and `bias` (columns).
 #[track_caller]
 pub fn bias_add_in_place(x: &mut [f32], bias: &[f32]) {
-    if x.is_empty() {
-        return;
-    }
-    assert_eq!(x.len() % bias.len(), 0, "{} elements in rows of {}", x.len(), bias.len());
-    parallel::for_each_chunk(x, bias.len(), |_, x| {
+    for_each_row(x, bias, |_, x, bias| {
         vectorize(
             #[inline(always)]
-            || {
-                for x in x.chunks_exact_mut(bias.len()) {
-                    x.iter_mut().zip(bias).for_each(|(x, b)| *x += b);
+            move || {
+                for x in x.chunks_mut(bias.len()) {
+                    for (x, b) in x.iter_mut().zip(bias) {
+                        *x += b;
+                    }
                 }
             },
         );
     });
+}
+
+/// Calls `f(first element, chunk of y, wide bias)` for chunks of whole rows.
+#[track_caller]
+fn for_each_row(y: &mut [f32], bias: &[f32], f: impl Fn(usize, &mut [f32], &[f32]) + Sync) {
+    if y.is_empty() {
+        return;
+    }
+    let columns = bias.len();
+    assert!(columns > 0 && y.len().is_multiple_of(columns), "{} elements in rows of {columns}", y.len());
+    rows::with_widened([bias], |[bias]| parallel::for_each_chunk(y, columns, |start, y| f(start, y, bias)));
 }

@@ -14,7 +14,11 @@ pub(crate) fn map<T: Copy + Sync>(x: &[T], y: &mut [f32], f: impl Fn(T) -> f32 +
         let x = &x[start..][..y.len()];
         vectorize(
             #[inline(always)]
-            || y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(x)),
+            move || {
+                for (y, &x) in y.iter_mut().zip(x) {
+                    *y = f(x);
+                }
+            },
         );
     });
 }
@@ -33,7 +37,11 @@ pub(crate) fn map2<T: Copy + Sync>(
         let (a, b) = (&a[start..][..y.len()], &b[start..][..y.len()]);
         vectorize(
             #[inline(always)]
-            || y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = f(a, b)),
+            move || {
+                for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+                    *y = f(a, b);
+                }
+            },
         );
     });
 }
@@ -44,7 +52,11 @@ pub(crate) fn update(y: &mut [f32], f: impl Fn(f32) -> f32 + Copy + Sync) {
     parallel::for_each_chunk(y, 1, |_, y| {
         vectorize(
             #[inline(always)]
-            || y.iter_mut().for_each(|y| *y = f(*y)),
+            move || {
+                for y in y.iter_mut() {
+                    *y = f(*y);
+                }
+            },
         );
     });
 }
@@ -58,7 +70,11 @@ pub(crate) fn update2<T: Copy + Sync>(y: &mut [f32], x: &[T], f: impl Fn(f32, T)
         let x = &x[start..][..y.len()];
         vectorize(
             #[inline(always)]
-            || y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(*y, x)),
+            move || {
+                for (y, &x) in y.iter_mut().zip(x) {
+                    *y = f(*y, x);
+                }
+            },
         );
     });
 }

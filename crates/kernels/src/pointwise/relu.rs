@@ -35,7 +35,9 @@ pub fn relu_backward_in_place(y: &[f32], dy: &mut [f32]) {
             || {
                 for (dy, y) in dy.chunks_mut(BLOCK).zip(y.chunks(BLOCK)) {
                     let dx = &mut buffer[..dy.len()];
-                    dx.iter_mut().zip(&*dy).zip(y).for_each(|((dx, dy), y)| *dx = gate(*dy, *y));
+                    for ((dx, dy), y) in dx.iter_mut().zip(&*dy).zip(y) {
+                        *dx = gate(*dy, *y);
+                    }
                     dy.copy_from_slice(dx);
                 }
             },

@@ -23,7 +23,9 @@ pub fn softmax(columns: usize, x: &[f32], y: &mut [f32]) {
             let max = largest(x);
             let sum = exp_shifted(x, max, y);
             let factor = (1.0 / sum) as f32;
-            y.iter_mut().for_each(|y| *y *= factor);
+            for y in y.iter_mut() {
+                *y *= factor;
+            }
         },
     );
 }
@@ -40,9 +42,13 @@ pub fn softmax_backward(columns: usize, y: &[f32], dy: &[f32], dx: &mut [f32]) {
         dx,
         #[inline(always)]
         |[y, dy], dx| {
-            dx.iter_mut().zip(y).zip(dy).for_each(|((dx, y), dy)| *dx = y * dy);
+            for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
+                *dx = y * dy;
+            }
             let dot = sum_lanes(dx, |x| x) as f32;
-            dx.iter_mut().zip(y).zip(dy).for_each(|((dx, y), dy)| *dx = y * (dy - dot));
+            for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
+                *dx = y * (dy - dot);
+            }
         },
     );
 }
@@ -61,7 +67,9 @@ pub fn log_softmax(columns: usize, x: &[f32], y: &mut [f32]) {
         |[x], y| {
             let max = largest(x);
             let log = exp_shifted(x, max, y).ln() as f32;
-            y.iter_mut().zip(x).for_each(|(y, x)| *y = x - max - log);
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = x - max - log;
+            }
         },
     );
 }
@@ -79,7 +87,9 @@ pub fn log_softmax_backward(columns: usize, y: &[f32], dy: &[f32], dx: &mut [f32
         #[inline(always)]
         |[y, dy], dx| {
             let sum = sum_lanes(dy, |dy| dy) as f32;
-            dx.iter_mut().zip(y).zip(dy).for_each(|((dx, &y), dy)| *dx = dy - exp(y) * sum);
+            for ((dx, &y), dy) in dx.iter_mut().zip(y).zip(dy) {
+                *dx = dy - exp(y) * sum;
+            }
         },
     );
 }
@@ -101,7 +111,9 @@ pub(crate) fn largest(x: &[f32]) -> f32 {
 /// `y = exp(x - max)`; returns the sum.
 #[inline(always)]
 pub(crate) fn exp_shifted(x: &[f32], max: f32, y: &mut [f32]) -> f64 {
-    y.iter_mut().zip(x).for_each(|(y, x)| *y = exp(x - max));
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = exp(x - max);
+    }
     sum_lanes(y, |y| y)
 }
 

@@ -10,6 +10,17 @@ use crate::{BatchNorm2d, Conv2d, Forward, Param};
 use cresset_tensor::ops::{self, Conv2dBatchNorm};
 use cresset_tensor::{Tensor, scope, trace};
 
+/// Convolution, then ReLU.
+#[track_caller]
+pub fn conv_relu(conv: &Conv2d, x: &Tensor) -> Tensor {
+    if trace::is_active() {
+        return conv.forward(x).relu();
+    }
+    let _scope = scope::Enter::new(conv.layer_name());
+    let bias = conv.bias.as_ref().map(Param::tensor);
+    ops::conv2d_fused(x, &conv.weight.tensor(), bias.as_ref(), None, true, conv.options())
+}
+
 /// Convolution, then batch norm.
 #[track_caller]
 pub fn conv_bn(conv: &Conv2d, bn: &BatchNorm2d, x: &Tensor) -> Tensor {

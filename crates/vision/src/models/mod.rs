@@ -162,11 +162,7 @@ pub fn list() -> &'static [Entry] {
 ///
 /// # Errors
 /// As those.
-pub fn create(
-    name: &str,
-    config: &ModelConfig,
-    rng: &mut Generator,
-) -> Result<Box<dyn Layer>, ModelError> {
+pub fn create(name: &str, config: &ModelConfig, rng: &mut Generator) -> Result<Box<dyn Layer>, ModelError> {
     find(name)?.build(config, rng)
 }
 

@@ -19,12 +19,7 @@ pub trait PreActBlock: Module + Field + Forward + Clone + 'static {
 }
 
 /// The projection of the shortcut, where shapes differ.
-fn downsample(
-    in_channels: usize,
-    out_channels: usize,
-    stride: usize,
-    rng: &mut Generator,
-) -> Option<Conv2d> {
+fn downsample(in_channels: usize, out_channels: usize, stride: usize, rng: &mut Generator) -> Option<Conv2d> {
     (stride != 1 || in_channels != out_channels).then(|| conv(in_channels, out_channels, 1, stride, rng))
 }
 

@@ -5,7 +5,8 @@
 use super::ModelConfig;
 use super::weights_init::{WeightsInit, conv, grouped_conv};
 use cresset_nn::{
-    BatchNorm2d, Conv2d, Field, Forward, Linear, MaxPool2d, MaxPool2dOptions, Module, conv_bn, conv_bn_add_relu, conv_bn_relu,
+    BatchNorm2d, Conv2d, Field, Forward, Linear, MaxPool2d, MaxPool2dOptions, Module, conv_bn,
+    conv_bn_add_relu, conv_bn_relu,
 };
 use cresset_tensor::{Generator, Tensor};
 
@@ -93,13 +94,7 @@ pub struct BasicBlock {
 impl Block for BasicBlock {
     const EXPANSION: usize = 1;
 
-    fn new(
-        in_channels: usize,
-        width: usize,
-        stride: usize,
-        _: &ResNetOptions,
-        rng: &mut Generator,
-    ) -> Self {
+    fn new(in_channels: usize, width: usize, stride: usize, _: &ResNetOptions, rng: &mut Generator) -> Self {
         Self {
             conv1: conv(in_channels, width, 3, stride, rng),
             bn1: BatchNorm2d::new(width),

@@ -275,7 +275,7 @@ impl Machine<'_> {
 
     fn set_items(&mut self, items: Vec<Value>) -> Result<(), Problem> {
         let Value::Dict(dict) = self.top()? else { return malformed("items are put into what is no dict") };
-        if items.len() % 2 != 0 {
+        if !items.len().is_multiple_of(2) {
             return malformed("a key without a value");
         }
         self.heap.dicts[dict].extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));

@@ -108,7 +108,7 @@ impl Cifar {
             }
             let archive = dir.join(form.archive);
             if archive.is_file() {
-                return self.from_archive(&archive, form, is_python, split);
+                return self.read_archive(&archive, form, is_python, split);
             }
         }
         let remote =
@@ -119,7 +119,7 @@ impl Cifar {
             files: vec![format!("{} or {}", self.binary.archive, self.python.archive)],
             reason: error.to_string(),
         })?;
-        self.from_archive(&archive, &self.binary, false, split)
+        self.read_archive(&archive, &self.binary, false, split)
     }
 
     /// Whether `dir` holds this dataset in any form.
@@ -128,7 +128,7 @@ impl Cifar {
         forms.iter().any(|form| dir.join(form.folder).is_dir() || dir.join(form.archive).is_file())
     }
 
-    fn from_archive(&self, archive: &Path, form: &Form, is_python: bool, split: Split) -> Result<InMemory> {
+    fn read_archive(&self, archive: &Path, form: &Form, is_python: bool, split: Split) -> Result<InMemory> {
         let files = form.files(split);
         let entries = read_tar_gz(archive, &|path| {
             path.file_name()
@@ -174,7 +174,7 @@ impl Cifar {
         labels: &mut Vec<i64>,
     ) -> Result<()> {
         let record = self.label_bytes + PIXELS;
-        if bytes.is_empty() || bytes.len() % record != 0 {
+        if bytes.is_empty() || !bytes.len().is_multiple_of(record) {
             let reason = format!(
                 "found {} bytes, expected a multiple of {record} (a record of {}); fetch it again",
                 bytes.len(),

@@ -127,16 +127,16 @@ impl<'a> Machine<'a> {
             b']' => self.push(Value::List(Vec::new())),
             b')' => self.push(Value::Tuple(Vec::new())),
             b'd' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 let pairs = pairs(&items)?;
                 self.push(Value::Dict(pairs))
             }
             b'l' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.push(Value::List(items))
             }
             b't' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.push(Value::Tuple(items))
             }
             0x85..=0x87 => {
@@ -151,7 +151,7 @@ impl<'a> Machine<'a> {
                 self.append(vec![item])?
             }
             b'e' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.append(items)?
             }
             b's' => {
@@ -160,7 +160,7 @@ impl<'a> Machine<'a> {
                 self.set_items(vec![key, value])?
             }
             b'u' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.set_items(items)?
             }
             b'q' => {
@@ -268,7 +268,7 @@ impl<'a> Machine<'a> {
         Ok(&mut self.values[id])
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Id>, String> {
+    fn pop_to_mark(&mut self) -> Result<Vec<Id>, String> {
         let mark = self.marks.pop().filter(|&mark| mark <= self.stack.len()).ok_or("no mark on the stack")?;
         Ok(self.stack.split_off(mark))
     }

@@ -62,6 +62,9 @@ pub enum ModelError {
     },
 }
 
+/// Builds a model, or says which layer does not fit the images.
+type Build = fn(&ModelConfig, &mut Generator) -> Result<Box<dyn Layer>, DryRunError>;
+
 /// A model that can be built by name.
 #[derive(Debug)]
 pub struct Entry {
@@ -73,7 +76,7 @@ pub struct Entry {
     pub input: [usize; 3],
     /// Classes it was designed for.
     pub num_classes: usize,
-    build: fn(&ModelConfig, &mut Generator) -> Result<Box<dyn Layer>, DryRunError>,
+    build: Build,
 }
 
 impl Entry {

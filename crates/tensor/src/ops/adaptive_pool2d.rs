@@ -3,6 +3,7 @@
 //! Output row `i` of `n` covers the input rows from `floor(i * height / n)` to `ceil((i + 1) * height / n)`.
 
 use super::images::{IntoPair, images, misfit};
+use super::pooled::Pooled;
 use crate::array::{Array, DType};
 use crate::error::ShapeError;
 use crate::graph;
@@ -69,7 +70,7 @@ struct AdaptiveMaxPool2d {
 struct Places {
     geometry: Geometry,
     /// For each output element in memory order (N, H, W, C), the place of its maximum, `h * width + w`.
-    indices: Vec<u32>,
+    indices: Pooled<u32>,
 }
 
 impl Places {
@@ -103,7 +104,7 @@ impl Op<1> for AdaptiveMaxPool2d {
     fn forward(&self, [x]: [&Array; 1]) -> (Array, Places) {
         let geometry = geometry(self.name(), x.shape(), self.output).expect("checked by shape()");
         let mut y = output(&geometry);
-        let mut indices = vec![0; if self.record { y.numel() } else { 0 }];
+        let mut indices = Pooled::new(if self.record { y.numel() } else { 0 });
         let record = self.record.then_some(&mut indices[..]);
         adaptive_pool2d::max_forward(&geometry, x.channels_last().memory(), y.memory_mut(), record);
         (y, Places { geometry, indices })

@@ -1,5 +1,6 @@
 //! Dropout, as `torch.nn.functional.dropout` in training mode.
 
+use super::pooled::Pooled;
 use crate::array::Array;
 use crate::error::ShapeError;
 use crate::op::{Op, apply};
@@ -20,11 +21,11 @@ struct Dropout {
 
 impl Dropout {
     /// 1 for elements that stay, 0 for those that are dropped.
-    fn mask(&self, len: usize) -> Vec<u8> {
+    fn mask(&self, len: usize) -> Pooled<u8> {
         // An element stays if a random 32-bit number is at least p of the range: p = 1 drops all, p = 0 none.
         let drop_below = (f64::from(self.p) * 2f64.powi(32)).round() as u64;
         let keep = |bits: u64| u8::from(bits >= drop_below);
-        let mut mask = vec![0; len];
+        let mut mask = Pooled::new(len);
         mask.par_chunks_mut(BLOCK).enumerate().for_each(|(block, mask)| {
             let mut generator = Generator::keyed(self.seed, &[block as u64]);
             for pair in mask.chunks_mut(2) {
@@ -51,7 +52,7 @@ fn ordered(x: &Array) -> Array {
 
 impl Op<1> for Dropout {
     /// The mask: a byte an element.
-    type Saved = Vec<u8>;
+    type Saved = Pooled<u8>;
 
     fn name(&self) -> &'static str {
         "dropout"
@@ -61,7 +62,7 @@ impl Op<1> for Dropout {
         Ok(x.clone())
     }
 
-    fn forward(&self, [x]: [&Array; 1]) -> (Array, Vec<u8>) {
+    fn forward(&self, [x]: [&Array; 1]) -> (Array, Pooled<u8>) {
         let x = ordered(x);
         let mask = self.mask(x.numel());
         let mut y = Array::empty_like(&x);
@@ -69,7 +70,7 @@ impl Op<1> for Dropout {
         (y, mask)
     }
 
-    fn backward(&self, mask: Vec<u8>, grad: Array, _: [bool; 1]) -> [Option<Array>; 1] {
+    fn backward(&self, mask: Pooled<u8>, grad: Array, _: [bool; 1]) -> [Option<Array>; 1] {
         let mut dx = ordered(&grad);
         drop(grad);
         dropout::apply_in_place(&mask, self.scale(), dx.memory_mut());

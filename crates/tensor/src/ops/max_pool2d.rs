@@ -1,6 +1,7 @@
 //! 2-D max pooling, as `torch.nn.functional.max_pool2d`.
 
 use super::images::{IntoPair, images, misfit};
+use super::pooled::Pooled;
 use crate::array::{Array, DType};
 use crate::error::ShapeError;
 use crate::graph;
@@ -89,7 +90,7 @@ impl MaxPool2d {
 struct Places {
     geometry: Geometry,
     /// For each output element in memory order (N, H, W, C), the number of the window element that won.
-    taps: Vec<u16>,
+    taps: Pooled<u16>,
 }
 
 impl Places {
@@ -133,7 +134,7 @@ impl Op<1> for MaxPool2d {
         let geometry = self.geometry(x.shape()).expect("checked by shape()");
         let [rows, columns] = geometry.output_size();
         let mut y = Array::empty_channels_last([geometry.batch, geometry.channels, rows, columns]);
-        let mut taps = vec![0; if self.record { y.numel() } else { 0 }];
+        let mut taps = Pooled::new(if self.record { y.numel() } else { 0 });
         let record = self.record.then_some(&mut taps[..]);
         max_pool2d::forward(&geometry, x.channels_last().memory(), y.memory_mut(), record);
         (y, Places { geometry, taps })

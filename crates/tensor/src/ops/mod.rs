@@ -35,6 +35,7 @@ mod one_hot;
 mod operators;
 mod optional;
 mod permute;
+mod pooled;
 mod pow;
 mod reduction;
 mod regression_loss;

@@ -2,10 +2,12 @@
 //!
 //! `cargo bench -p cresset-kernels --bench conv2d -- [cnn|cifar_resnet18|resnet18|resnet50] [batch] [pass]`
 //!
+//! Passes are `forward`, `dx`, `dw`, and only if named `infer`: forward with weights packed beforehand.
+//!
 //! GFLOP/s count the multiply-adds of a direct convolution, so Winograd can exceed the peak. The peak is
 //! measured beside each figure with the same threads: `RAYON_NUM_THREADS=1` gives the figures of one core.
 
-use cresset_kernels::conv2d::{self, Conv2dGeometry, Epilogue};
+use cresset_kernels::conv2d::{self, Conv2dGeometry, Epilogue, PreparedConv2d};
 use cresset_kernels::parallel;
 use cresset_kernels::simd::{Kernel, Simd, dispatch, isa};
 use std::hint::black_box;
@@ -176,20 +178,24 @@ fn main() {
     };
     println!("{network}, {} thread(s), {}", parallel::num_threads(), isa());
     println!("{:<20} {:>5} {:>9} {:>9} {:>9} {:>7}", "layer", "times", "pass", "ms", "GFLOP/s", "% peak");
-    let mut totals = [0.0; 3];
+    let mut totals = [0.0; 4];
     for (name, count, g) in layers {
         let fill =
             |len: usize| -> Vec<f32> { (0..len).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect() };
         let (mut x, mut w, mut y) = (fill(g.in_len()), fill(g.weight_len()), fill(g.out_len()));
-        for (pass, total) in ["forward", "dx", "dw"].into_iter().zip(&mut totals) {
-            if wanted.as_deref().is_some_and(|wanted| wanted != pass) || (pass == "dx" && name == "conv1") {
+        for (pass, total) in ["forward", "dx", "dw", "infer"].into_iter().zip(&mut totals) {
+            let asked = wanted.as_deref().map_or(pass != "infer", |wanted| wanted == pass);
+            if !asked || (pass == "dx" && name == "conv1") {
                 continue;
             }
             let peak = peak();
+            let prepared = PreparedConv2d::new(&g, &w, None).expect("the geometries are valid");
+            let input = [g.batch, g.in_height, g.in_width];
             let time = best(repeat, || match pass {
                 "forward" => conv2d::forward(&g, &x, &w, Epilogue::default(), &mut y),
                 "dx" => conv2d::input_gradient(&g, &y, &w, &mut x),
-                _ => conv2d::weight_gradient(&g, &x, &y, &mut w),
+                "dw" => conv2d::weight_gradient(&g, &x, &y, &mut w),
+                _ => prepared.forward(input, &x, None, true, &mut y),
             })
             .as_secs_f64();
             *total += count as f64 * time;
@@ -205,6 +211,7 @@ fn main() {
             }
         }
     }
-    let [f, dx, dw] = totals.map(|t| t * 1e3);
+    let [f, dx, dw, infer] = totals.map(|t| t * 1e3);
     println!("all layers: forward {f:.2} ms, dx {dx:.2} ms, dw {dw:.2} ms, sum {:.2} ms", f + dx + dw);
+    println!("inference {infer:.2} ms");
 }

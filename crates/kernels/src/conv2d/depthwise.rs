@@ -160,7 +160,8 @@ impl<R: Fn(usize) -> Option<usize>, C: Fn(usize, usize) -> Option<usize>> Kernel
                     if relu {
                         sum = S::max(S::zero(), sum);
                     }
-                    S::store_partial(to[c..].as_mut_ptr(), sum, n);
+                    let to = to[c..].as_mut_ptr();
+                    if n == S::LANES { S::store(to, sum) } else { S::store_partial(to, sum, n) }
                 }
             }
         }
@@ -227,7 +228,11 @@ impl Kernel for SumRows<'_> {
                                 }
                                 let x = x[(x_row + iw) * channels + c..].as_ptr();
                                 let dy = dy[(row * width + ow) * channels + c..].as_ptr();
-                                sum = S::fma(S::load_partial(x, n), S::load_partial(dy, n), sum);
+                                sum = if n == S::LANES {
+                                    S::fma(S::load(x), S::load(dy), sum)
+                                } else {
+                                    S::fma(S::load_partial(x, n), S::load_partial(dy, n), sum)
+                                };
                             }
                             S::store_partial(sums.as_mut_ptr(), sum, n);
                         }

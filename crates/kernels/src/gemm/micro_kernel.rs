@@ -89,52 +89,79 @@ unsafe fn multiply<S: Simd, const MR: usize, const NV: usize>(x: &Operands) -> [
 
 #[inline(always)]
 unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(acc: [[S::V; NV]; MR], to: &Destination) {
-    // Loops have constant bounds so that the accumulators stay in registers.
-    for (i, acc) in acc.into_iter().enumerate() {
-        if i >= to.rows {
-            break;
-        }
-        for (j, v) in acc.into_iter().enumerate() {
-            let column = j * S::LANES;
-            if column >= to.columns {
-                break;
+    let whole = to.rows == MR && to.columns >= NV * S::LANES;
+    let plain = to.bias.is_null() && to.add.is_null() && !to.relu;
+    // SAFETY: the caller's guarantees.
+    unsafe {
+        // Most tiles are whole and only stored or added: a short way for them, for products with a short
+        // common dimension. Loops have constant bounds so that the accumulators stay in registers.
+        match (whole && plain, to.accumulate) {
+            (true, false) => {
+                for (i, acc) in acc.into_iter().enumerate() {
+                    let c = to.c.add(*to.row_offsets.add(i));
+                    for (j, v) in acc.into_iter().enumerate() {
+                        S::store(c.add(j * S::LANES), v);
+                    }
+                }
             }
-            // SAFETY: row i and `n` columns from `column` on exist.
-            unsafe {
-                let offset = *to.row_offsets.add(i) + column;
-                let n = to.columns - column;
-                if n >= S::LANES {
-                    let mut v = v;
-                    if to.accumulate {
-                        v = S::add(v, S::load(to.c.add(offset)));
+            (true, true) => {
+                for (i, acc) in acc.into_iter().enumerate() {
+                    let c = to.c.add(*to.row_offsets.add(i));
+                    for (j, v) in acc.into_iter().enumerate() {
+                        let c = c.add(j * S::LANES);
+                        S::store(c, S::add(v, S::load(c)));
                     }
-                    if !to.bias.is_null() {
-                        v = S::add(v, S::load(to.bias.add(column)));
+                }
+            }
+            _ => {
+                for (i, acc) in acc.into_iter().enumerate() {
+                    if i >= to.rows {
+                        break;
                     }
-                    if !to.add.is_null() {
-                        v = S::add(v, S::load(to.add.add(offset)));
+                    let offset = *to.row_offsets.add(i);
+                    for (j, v) in acc.into_iter().enumerate() {
+                        let column = j * S::LANES;
+                        if column >= to.columns {
+                            break;
+                        }
+                        finish_vector::<S>(v, to, offset, column);
                     }
-                    if to.relu {
-                        v = S::max(S::zero(), v);
-                    }
-                    S::store(to.c.add(offset), v);
-                } else {
-                    let mut v = v;
-                    if to.accumulate {
-                        v = S::add(v, S::load_partial(to.c.add(offset), n));
-                    }
-                    if !to.bias.is_null() {
-                        v = S::add(v, S::load_partial(to.bias.add(column), n));
-                    }
-                    if !to.add.is_null() {
-                        v = S::add(v, S::load_partial(to.add.add(offset), n));
-                    }
-                    if to.relu {
-                        v = S::max(S::zero(), v);
-                    }
-                    S::store_partial(to.c.add(offset), v, n);
                 }
             }
         }
     }
+}
+
+/// The epilogue of one vector.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn finish_vector<S: Simd>(mut v: S::V, to: &Destination, offset: usize, column: usize) {
+    let n = (to.columns - column).min(S::LANES);
+    // SAFETY: `n` columns from `column` on exist in C, the bias and the tensor to add.
+    unsafe {
+        let c = to.c.add(offset + column);
+        if to.accumulate {
+            v = S::add(v, load_columns::<S>(c, n));
+        }
+        if !to.bias.is_null() {
+            v = S::add(v, load_columns::<S>(to.bias.add(column), n));
+        }
+        if !to.add.is_null() {
+            v = S::add(v, load_columns::<S>(to.add.add(offset + column), n));
+        }
+        if to.relu {
+            v = S::max(S::zero(), v);
+        }
+        if n == S::LANES { S::store(c, v) } else { S::store_partial(c, v, n) }
+    }
+}
+
+/// # Safety
+/// `n` floats are readable; the processor has the instruction set.
+#[inline(always)]
+unsafe fn load_columns<S: Simd>(p: *const f32, n: usize) -> S::V {
+    // SAFETY: the caller's guarantees.
+    unsafe { if n == S::LANES { S::load(p) } else { S::load_partial(p, n) } }
 }

@@ -4,11 +4,12 @@
 //! as it would without: `conv_bn_relu(&self.conv1, &self.bn1, x)` computes
 //! `self.bn1.forward(&self.conv1.forward(x)).relu()`, up to rounding, in fewer passes over memory. In training the
 //! statistics are taken while the convolution's output is in cache; in evaluation the norm disappears into the
-//! convolution's weights.
+//! convolution's weights. Evaluation without gradients also packs the weights once and keeps them, as long as no
+//! parameter or running statistic changes.
 
-use crate::{BatchNorm2d, Conv2d, Forward, Param};
-use cresset_tensor::ops::{self, Conv2dBatchNorm};
-use cresset_tensor::{Tensor, scope, trace};
+use crate::{BatchNorm2d, Buffer, Conv2d, Forward, Param};
+use cresset_tensor::ops::{self, Conv2dBatchNorm, PreparedConv2d};
+use cresset_tensor::{Tensor, is_grad_enabled, scope, trace};
 
 /// Convolution, then ReLU.
 #[track_caller]
@@ -18,6 +19,14 @@ pub fn conv_relu(conv: &Conv2d, x: &Tensor) -> Tensor {
     }
     let _scope = scope::Enter::new(conv.layer_name());
     let bias = conv.bias.as_ref().map(Param::tensor);
+    if !is_grad_enabled() {
+        let prepared = conv.prepared().get(versions(conv, None, x), || {
+            let bias = bias.as_ref().map(Tensor::array);
+            PreparedConv2d::new(&conv.weight.array(), bias, conv.options(), x.shape())
+        });
+        return prepared.forward(x, None, true);
+    }
+    conv.prepared().clear();
     ops::conv2d_fused(x, &conv.weight.tensor(), bias.as_ref(), None, true, conv.options())
 }
 
@@ -62,13 +71,35 @@ fn fused(conv: &Conv2d, bn: &BatchNorm2d, x: &Tensor, shortcut: Option<&Tensor>,
         relu,
     };
     match (&bn.running_mean, &bn.running_var) {
-        (Some(mean), Some(var)) if !bn.uses_batch_statistics() => fused.eval(x, &mean.get(), &var.get()),
+        (Some(mean), Some(var)) if !bn.uses_batch_statistics() => {
+            if is_grad_enabled() {
+                return fused.eval(x, &mean.get(), &var.get());
+            }
+            let prepared = conv.prepared().get(versions(conv, Some(bn), x), || {
+                let (weight, bias) = fused.folded(&mean.get(), &var.get());
+                PreparedConv2d::new(weight.array(), Some(bias.array()), conv.options(), x.shape())
+            });
+            prepared.forward(x, shortcut, relu)
+        }
         _ => {
+            conv.prepared().clear();
             let (y, stats) = fused.train(x);
             bn.track(&stats);
             y
         }
     }
+}
+
+/// What a prepared convolution depends on: every value that is folded into it, and the size it is best at.
+fn versions(conv: &Conv2d, bn: Option<&BatchNorm2d>, x: &Tensor) -> Vec<u64> {
+    let mut versions = vec![conv.weight.version()];
+    versions.extend(conv.bias.as_ref().map(Param::version));
+    if let Some(bn) = bn {
+        versions.extend([&bn.weight, &bn.bias].into_iter().flatten().map(Param::version));
+        versions.extend([&bn.running_mean, &bn.running_var].into_iter().flatten().map(Buffer::version));
+    }
+    versions.extend(x.shape().iter().skip(1).map(|&size| size as u64));
+    versions
 }
 
 /// Batch norm, then ReLU: the start of a pre-activation block.

@@ -9,6 +9,7 @@ pub mod loss;
 mod module;
 pub mod optim;
 mod param;
+mod prepared;
 pub mod schedule;
 pub mod state_dict;
 pub mod weights;

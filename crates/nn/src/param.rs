@@ -2,7 +2,7 @@
 
 use cresset_tensor::{Array, Leaf, Shape, Tensor};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A learnable tensor.
@@ -12,8 +12,15 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// handle to the same parameter, which is what optimizers hold.
 pub struct Param(Arc<Inner>);
 
+/// A number that no value had before: two equal versions mean the same value.
+fn next_version() -> u64 {
+    static LATEST: AtomicU64 = AtomicU64::new(0);
+    LATEST.fetch_add(1, Ordering::Relaxed)
+}
+
 struct Inner {
     value: RwLock<Array>,
+    version: AtomicU64,
     leaf: Arc<Leaf>,
     trainable: AtomicBool,
 }
@@ -24,6 +31,7 @@ impl Param {
         let value = if value.rank() == 4 { value.channels_last() } else { value.contiguous() };
         Self(Arc::new(Inner {
             value: RwLock::new(value),
+            version: AtomicU64::new(next_version()),
             leaf: Arc::default(),
             trainable: AtomicBool::new(true),
         }))
@@ -77,11 +85,19 @@ impl Param {
             value.shape()
         );
         *place = if value.rank() == 4 { value.channels_last() } else { value.contiguous() };
+        self.0.version.store(next_version(), Ordering::Relaxed);
     }
 
     /// Changes the value in place. Copies first if a graph or another tensor still holds the old value.
     pub fn update<R>(&self, f: impl FnOnce(&mut Array) -> R) -> R {
-        f(&mut self.write())
+        let mut value = self.write();
+        self.0.version.store(next_version(), Ordering::Relaxed);
+        f(&mut value)
+    }
+
+    /// A number that changes with every change of the value.
+    pub(crate) fn version(&self) -> u64 {
+        self.0.version.load(Ordering::Relaxed)
     }
 
     /// Another handle to the same parameter.
@@ -137,17 +153,20 @@ impl fmt::Debug for Param {
 
 /// A tensor that belongs to a module's state but is not learned: running statistics, counters.
 #[derive(Debug)]
-pub struct Buffer(RwLock<Array>);
+pub struct Buffer {
+    value: RwLock<Array>,
+    version: AtomicU64,
+}
 
 impl Buffer {
     /// A buffer with this value.
     pub fn new(value: Array) -> Self {
-        Self(RwLock::new(value))
+        Self { value: RwLock::new(value), version: AtomicU64::new(next_version()) }
     }
 
     /// The value.
     pub fn get(&self) -> Array {
-        self.0.read().unwrap_or_else(|e| e.into_inner()).clone()
+        self.value.read().unwrap_or_else(|e| e.into_inner()).clone()
     }
 
     /// Replaces the value.
@@ -157,7 +176,14 @@ impl Buffer {
 
     /// Changes the value in place. Copies first if another array shares its memory.
     pub fn update<R>(&self, f: impl FnOnce(&mut Array) -> R) -> R {
-        f(&mut self.0.write().unwrap_or_else(|e| e.into_inner()))
+        let mut value = self.value.write().unwrap_or_else(|e| e.into_inner());
+        self.version.store(next_version(), Ordering::Relaxed);
+        f(&mut value)
+    }
+
+    /// A number that changes with every change of the value.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
     }
 }
 

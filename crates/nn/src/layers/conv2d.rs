@@ -1,6 +1,7 @@
 //! 2-D convolution, as `torch.nn.Conv2d`.
 
 use super::error::{LayerError, or_panic};
+use crate::prepared::PreparedCache;
 use crate::{Forward, Module, ModuleExt, Param, init};
 use cresset_tensor::ops::{Conv2dOptions, IntoPair, Padding};
 use cresset_tensor::scope::LayerName;
@@ -16,6 +17,8 @@ pub struct Conv2d {
     pub bias: Option<Param>,
     #[module(skip)]
     options: Conv2dOptions,
+    #[module(skip)]
+    prepared: PreparedCache,
 }
 
 impl Conv2d {
@@ -48,6 +51,11 @@ impl Conv2d {
     /// The layer's place in its model, for code that computes the layer otherwise.
     pub fn layer_name(&self) -> &LayerName {
         &self.name
+    }
+
+    /// Where weights packed for inference are kept.
+    pub(crate) fn prepared(&self) -> &PreparedCache {
+        &self.prepared
     }
 
     /// Channels of the input.
@@ -138,7 +146,7 @@ impl Conv2dBuilder {
         let weight = Param::new(Array::empty([out_channels, in_channels / options.groups, height, width]));
         let bias = bias.then(|| Param::new(Array::empty([out_channels])));
         init::layer_default(&weight, bias.as_ref(), rng);
-        Ok(Conv2d { name: LayerName::default(), weight, bias, options })
+        Ok(Conv2d { name: LayerName::default(), weight, bias, options, prepared: PreparedCache::default() })
     }
 
     fn check(&self) -> Result<(), LayerError> {

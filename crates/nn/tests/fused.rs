@@ -1,0 +1,116 @@
+//! Fused chains against the modules one by one, and the packed weights of evaluation against changes.
+
+use cresset_nn::{
+    BatchNorm2d, Conv2d, Forward, Module, ModuleExt, Param, bn_relu, conv_bn, conv_bn_add_relu, conv_bn_relu,
+    conv_relu, init,
+};
+use cresset_tensor::{Generator, Tensor, no_grad};
+
+#[derive(Module, Clone)]
+struct Chain {
+    conv: Conv2d,
+    bn: BatchNorm2d,
+}
+
+type Run = fn(&Chain, &Tensor, &Tensor) -> Tensor;
+
+/// The fused call and what it stands for.
+const CASES: [(&str, Run, Run); 5] = [
+    ("conv_relu", |c, x, _| conv_relu(&c.conv, x), |c, x, _| c.conv.forward(x).relu()),
+    ("conv_bn", |c, x, _| conv_bn(&c.conv, &c.bn, x), |c, x, _| c.bn.forward(&c.conv.forward(x))),
+    (
+        "conv_bn_relu",
+        |c, x, _| conv_bn_relu(&c.conv, &c.bn, x),
+        |c, x, _| c.bn.forward(&c.conv.forward(x)).relu(),
+    ),
+    (
+        "conv_bn_add_relu",
+        |c, x, s| conv_bn_add_relu(&c.conv, &c.bn, x, s),
+        |c, x, s| c.bn.forward(&c.conv.forward(x)).add(s).relu(),
+    ),
+    ("bn_relu", |c, _, s| bn_relu(&c.bn, s), |c, _, s| c.bn.forward(s).relu()),
+];
+
+fn chain(rng: &mut Generator) -> Chain {
+    let chain = Chain { conv: Conv2d::builder(5, 8, 3).padding(1).build(rng), bn: BatchNorm2d::new(8) };
+    init::uniform(chain.bn.weight.as_ref().unwrap(), 0.5, 1.5, rng);
+    init::uniform(chain.bn.bias.as_ref().unwrap(), -0.5, 0.5, rng);
+    chain
+}
+
+fn assert_close(what: &str, a: &[f32], b: &[f32]) {
+    assert_eq!(a.len(), b.len(), "{what}");
+    let scale = b.iter().fold(1.0, |m: f32, v| m.max(v.abs()));
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        assert!((a - b).abs() <= 3e-5 * scale, "{what}[{i}]: {a} fused, {b} composed");
+    }
+}
+
+fn grads(params: &[Param]) -> Vec<Vec<f32>> {
+    params.iter().map(|p| p.grad().map_or_else(Vec::new, |g| g.to_vec())).collect()
+}
+
+#[test]
+fn training_agrees_with_the_modules_one_by_one() {
+    let mut rng = Generator::new(1);
+    let (x, s) = (Tensor::randn([3, 5, 6, 7], &mut rng), Tensor::randn([3, 8, 6, 7], &mut rng));
+    for (name, fused, composed) in CASES {
+        let (a, b) = (chain(&mut Generator::new(2)), chain(&mut Generator::new(2)));
+        let cotangent = Tensor::randn([3, 8, 6, 7], &mut rng);
+        let (ya, yb) = (fused(&a, &x, &s), composed(&b, &x, &s));
+        assert_close(name, &ya.to_vec(), &yb.to_vec());
+        ya.backward_with(&cotangent);
+        yb.backward_with(&cotangent);
+        for (ga, gb) in grads(&a.parameters()).iter().zip(grads(&b.parameters())) {
+            assert_close(name, ga, &gb);
+        }
+        for ((key, va), (_, vb)) in a.named_buffers().iter().zip(b.named_buffers()) {
+            if !key.ends_with("tracked") {
+                assert_close(key, &va.to_vec(), &vb.to_vec());
+            } else {
+                assert_eq!(va.to_vec_i64(), vb.to_vec_i64(), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn packed_weights_follow_every_change() {
+    let mut rng = Generator::new(3);
+    let (x, s) = (Tensor::randn([2, 5, 6, 7], &mut rng), Tensor::randn([2, 8, 6, 7], &mut rng));
+    let larger = (Tensor::randn([1, 5, 9, 9], &mut rng), Tensor::randn([1, 8, 9, 9], &mut rng));
+    for (name, fused, composed) in CASES {
+        let mut model = chain(&mut rng);
+        model.forward_in_training(&x);
+        model.eval();
+        let check = |model: &Chain, what: &str| {
+            for (x, s) in [(&x, &s), (&larger.0, &larger.1), (&x, &s)] {
+                let (a, b) = no_grad(|| (fused(model, x, s), composed(model, x, s)));
+                assert_close(&format!("{name}, {what}"), &a.to_vec(), &b.to_vec());
+            }
+        };
+        check(&model, "as made");
+        for param in model.parameters() {
+            param.update(|value| value.memory_mut().iter_mut().for_each(|v| *v += 0.25));
+            check(&model, "after an update");
+        }
+        let scaled = model.conv.weight.array().map(|v| 2.0 * v);
+        model.conv.weight.set(scaled);
+        check(&model, "after set()");
+        model.train();
+        model.forward_in_training(&x);
+        model.eval();
+        check(&model, "after more training");
+        let copy = model.clone();
+        copy.conv.weight.update(|value| value.memory_mut().fill(0.1));
+        check(&copy, "of a copy");
+        check(&model, "beside a changed copy");
+    }
+}
+
+impl Chain {
+    /// Moves the running statistics.
+    fn forward_in_training(&self, x: &Tensor) {
+        conv_bn_relu(&self.conv, &self.bn, x);
+    }
+}

@@ -1,0 +1,59 @@
+//! A convolution whose weights are packed once: what inference repeats for every batch.
+
+use super::conv2d::{Conv2dOptions, output_shape};
+use super::conv2d_fused::check_residual;
+use crate::array::Array;
+use crate::error::ShapeError;
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+use cresset_kernels::conv2d as kernels;
+
+/// `max(0, conv2d(x, weight) + bias + residual)` with a weight that does not change. Not differentiable: for use in
+/// [`no_grad`](crate::no_grad).
+#[derive(Debug)]
+pub struct PreparedConv2d {
+    kernel: kernels::PreparedConv2d,
+    weight: Shape,
+    options: Conv2dOptions,
+}
+
+impl PreparedConv2d {
+    /// Packs a weight (O, C / groups, kh, kw) and a bias (O) for the algorithm that is best on inputs of shape
+    /// `input`; others of as many channels work too.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn new(weight: &Array, bias: Option<&Array>, options: &Conv2dOptions, input: &Shape) -> Self {
+        let geometry = or_panic(options.geometry(input, weight.shape()));
+        let (packed, bias) = (weight.channels_last(), bias.map(Array::contiguous));
+        let kernel =
+            kernels::PreparedConv2d::new(&geometry, packed.memory(), bias.as_ref().map(Array::memory))
+                .unwrap_or_else(|e| panic!("{e}"));
+        Self { kernel, weight: weight.shape().clone(), options: *options }
+    }
+
+    /// Runs the convolution on (N, C, H, W), adds a residual if given, and clamps at zero if `relu`.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor, residual: Option<&Tensor>, relu: bool) -> Tensor {
+        let geometry = or_panic(self.options.geometry(x.shape(), &self.weight));
+        let residual = residual.map(|r| {
+            or_panic(check_residual("conv2d", r.shape(), &geometry));
+            r.array().channels_last()
+        });
+        let x = x.array().channels_last();
+        let mut y = Array::empty_channels_last(output_shape(&geometry));
+        let input = [geometry.batch, geometry.in_height, geometry.in_width];
+        let residual = residual.as_ref().map(Array::memory);
+        self.kernel.forward(input, x.memory(), residual, relu, y.memory_mut());
+        Tensor::constant(y)
+    }
+}
+
+#[track_caller]
+fn or_panic<T>(result: Result<T, ShapeError>) -> T {
+    result.unwrap_or_else(|e| panic!("{e}"))
+}

@@ -48,7 +48,7 @@ impl Image {
 
 /// Drops alpha, as Pillow's `convert("RGB")` does, and turns ink into light.
 pub(crate) fn to_image(decoded: Decoded) -> Image {
-    let Decoded { width, height, layout, data } = decoded;
+    let Decoded { width, height, layout, data, .. } = decoded;
     match layout {
         Layout::Gray => Image::from_parts(height, width, 1, data),
         Layout::Rgb => Image::from_parts(height, width, 3, data),

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use crate::image::color::to_image;
 use crate::image::formats::{Format, encode_png};
-use crate::image::{Color, Image, orientation};
+use crate::image::orientation::upright;
+use crate::image::{Color, Image};
 use crate::{Result, VisionError};
 
 /// The largest file that is read as an image.
@@ -37,16 +38,15 @@ pub fn decode_bytes(bytes: &[u8], color: Color, name: &Path) -> Result<Image> {
         failed("neither JPEG, PNG, WebP, BMP, GIF nor TIFF by its first bytes; convert or remove it".into())
     })?;
     // Decoders are fed with anything that bears the right first bytes: a bug in one must not end a training.
-    let decoded =
-        catch_unwind(|| format.decode(bytes).map(|decoded| (decoded, orientation::of(bytes, format))))
-            .unwrap_or_else(|_| Err(format!("the {format:?} decoder panicked")))
-            .map_err(|reason| failed(format!("{format:?}: {}", one_line(&reason))))?;
-    let (decoded, turned) = decoded;
+    let decoded = catch_unwind(|| format.decode(bytes))
+        .unwrap_or_else(|_| Err(format!("the {format:?} decoder panicked")))
+        .map_err(|reason| failed(format!("{format:?}: {}", one_line(&reason))))?;
     let expected = decoded.width * decoded.height * decoded.layout.channels();
     if decoded.data.len() != expected {
         return Err(failed(format!("{format:?}: decoded to {} bytes of {expected}", decoded.data.len())));
     }
-    Ok(orientation::upright(to_image(decoded), turned).to_color(color))
+    let orientation = decoded.orientation;
+    Ok(upright(to_image(decoded), orientation).to_color(color))
 }
 
 /// Writes a picture as PNG, whole or not at all.

@@ -1,26 +1,14 @@
 //! Which way up a photograph is (the EXIF tag 0x0112).
 
-use std::io::Cursor;
-
 use exif::{In, Reader, Tag};
 
 use crate::image::Image;
-use crate::image::formats::Format;
 
-/// The orientation that the file says, 1 (as stored) to 8; 1 where it says nothing or nothing sensible.
-pub(crate) fn of(bytes: &[u8], format: Format) -> u8 {
-    // Most files have no such data: do not parse them for it.
-    let may_have_exif = match format {
-        Format::Jpeg => contains(&bytes[..bytes.len().min(1 << 17)], b"Exif\0\0"),
-        Format::Png => contains(bytes, b"eXIf"),
-        Format::WebP => contains(bytes, b"EXIF"),
-        Format::Tiff => true,
-        Format::Bmp | Format::Gif => false,
-    };
-    if !may_have_exif {
-        return 1;
-    }
-    let Ok(exif) = Reader::new().read_from_container(&mut Cursor::new(bytes)) else { return 1 };
+/// The orientation that EXIF data say, 1 (as stored) to 8; 1 where they say nothing or nothing sensible.
+pub(super) fn from_exif(exif: &[u8]) -> u8 {
+    // WebP files often keep the prefix that belongs to JPEG.
+    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
+    let Ok(exif) = Reader::new().read_raw(exif.to_vec()) else { return 1 };
     let field = exif.get_field(Tag::Orientation, In::PRIMARY);
     match field.and_then(|field| field.value.get_uint(0)) {
         Some(value @ 1..=8) => value as u8,
@@ -28,12 +16,8 @@ pub(crate) fn of(bytes: &[u8], format: Format) -> u8 {
     }
 }
 
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle)
-}
-
 /// Turns and mirrors a picture so that it stands upright, given its orientation.
-pub(crate) fn upright(image: Image, orientation: u8) -> Image {
+pub(super) fn upright(image: Image, orientation: u8) -> Image {
     if !(2..=8).contains(&orientation) {
         return image;
     }

@@ -67,3 +67,5 @@ for orientation, turned in stored.items():
     exif[0x0112] = orientation
     turned.save(here / f"orientation_{orientation}.jpg", quality=95, subsampling=0, exif=exif)
     turned.save(here / f"orientation_{orientation}.png", exif=exif)
+    turned.save(here / f"orientation_{orientation}.webp", exif=exif, lossless=True)
+    turned.save(here / f"orientation_{orientation}.tif", exif=exif)

@@ -20,5 +20,5 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
         Some(ColorSpace::RGBA) => Layout::Rgba,
         other => return Err(format!("a BMP of colour space {other:?} is not supported; convert it to PNG")),
     };
-    Ok(Decoded { width, height, layout, data })
+    Ok(Decoded { width, height, layout, data, orientation: 1 })
 }

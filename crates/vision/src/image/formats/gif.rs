@@ -25,5 +25,5 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     for (row, from) in rows.zip(frame.buffer.chunks_exact(frame_width * 4)) {
         row[left.min(width) * 4..][..visible * 4].copy_from_slice(&from[..visible * 4]);
     }
-    Ok(Decoded { width, height, layout: Layout::Rgba, data })
+    Ok(Decoded { width, height, layout: Layout::Rgba, data, orientation: 1 })
 }

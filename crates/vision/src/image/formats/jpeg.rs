@@ -6,6 +6,7 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
 use super::{Decoded, Layout, check_size};
+use crate::image::orientation::from_exif;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     if !is_complete(bytes) {
@@ -24,15 +25,14 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     };
     decoder.set_options(options.jpeg_set_out_colorspace(target));
     let data = decoder.decode().map_err(|e| format!("{e:?}"))?;
-    Ok(Decoded { width, height, layout, data })
+    let orientation = decoder.exif().map_or(1, |exif| from_exif(exif));
+    Ok(Decoded { width, height, layout, data, orientation })
 }
 
-/// Whether an end marker follows the last start of a scan. Decoders fill up what is missing with grey; a file
-/// that broke off in a copy should be noticed instead. Inside a scan 0xff is always escaped, so a marker is one.
+/// Whether no scan begins after the last end marker (which may be that of a thumbnail). Decoders fill up what is
+/// missing with grey; a file that broke off in a copy should be noticed instead. Inside a scan 0xff is always
+/// escaped, so that a marker is one.
 fn is_complete(bytes: &[u8]) -> bool {
-    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
-    match (last(0xd9), last(0xda)) {
-        (Some(end), Some(scan)) => end > scan,
-        _ => false,
-    }
+    let end = bytes.windows(2).rposition(|pair| pair == [0xff, 0xd9]);
+    end.is_some_and(|end| !bytes[end..].windows(2).any(|pair| pair == [0xff, 0xda]))
 }

@@ -16,6 +16,8 @@ pub(crate) struct Decoded {
     pub layout: Layout,
     /// `width * height` pixels of the layout's channels.
     pub data: Vec<u8>,
+    /// Which way up it is to be shown: 1 (as it is) to 8, as in EXIF.
+    pub orientation: u8,
 }
 
 /// The channels of a [`Decoded`] image.

@@ -6,6 +6,7 @@ use png::{BitDepth, ColorType, Decoder, Encoder, Limits, Transformations};
 
 use super::{Decoded, Layout, MAX_BYTES, check_size};
 use crate::image::Image;
+use crate::image::orientation::from_exif;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     let text = |e: png::DecodingError| e.to_string();
@@ -26,7 +27,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
         ColorType::Rgba => Layout::Rgba,
         ColorType::Indexed => return Err("its palette was not expanded".into()),
     };
-    Ok(Decoded { width, height, layout, data })
+    let orientation = reader.info().exif_metadata.as_ref().map_or(1, |exif| from_exif(exif));
+    Ok(Decoded { width, height, layout, data, orientation })
 }
 
 /// A whole PNG file. The error is the reason alone.

@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
+use tiff::tags::Tag;
 
 use super::{Decoded, Layout, MAX_BYTES, check_size};
 
@@ -34,7 +35,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     if data.len() != width * height * layout.channels() {
         return Err(format!("found {} bytes for {width}x{height} of {layout:?}", data.len()));
     }
-    Ok(Decoded { width, height, layout, data })
+    let orientation = decoder.find_tag_unsigned::<u8>(Tag::Orientation).ok().flatten().unwrap_or(1);
+    Ok(Decoded { width, height, layout, data, orientation })
 }
 
 /// Rows of bits, each row padded to whole bytes, to black and white.

@@ -45,7 +45,7 @@
 //! for batch in loader.epoch(0) {
 //!     let (images, labels) = to_tensors(batch?);
 //!     optimizer.zero_grad();
-//!     let loss = cross_entropy(&model.forward(&images), labels, &CrossEntropyOptions::default());
+//!     let loss = cross_entropy(&model.forward(&images), labels);
 //!     loss.backward();
 //!     optimizer.step();
 //!     losses.push(loss.item());
@@ -63,10 +63,10 @@ pub use cresset_vision as vision;
 
 /// The names that most programs use: `use cresset::prelude::*`.
 pub mod prelude {
+    pub use cresset_nn::loss::*;
     pub use cresset_nn::optim::{Adam, AdamOptions, AdamW, Optimizer, Sgd, SgdOptions};
     pub use cresset_nn::schedule::Schedule;
     pub use cresset_nn::*;
-    pub use cresset_tensor::ops::{CrossEntropyOptions, Reduction, Targets, cross_entropy};
     pub use cresset_tensor::{Array, DType, Device, Generator, Shape, Tensor, no_grad};
     pub use cresset_train::{LrPolicy, Observer, TrainOptions, Trainer, evaluate, to_tensors};
     pub use cresset_vision::datasets::{Dataset, Split, digits};

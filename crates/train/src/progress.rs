@@ -25,6 +25,8 @@ pub struct Progress {
     pub history: Vec<EpochRecord>,
     /// The epoch, counted from 1, whose weights are the best so far; 0 if there is none.
     pub best_epoch: u64,
+    /// The learning rate of each group in the latest step.
+    pub lrs: Vec<f64>,
     /// The plateau schedule's memory, if one is in use.
     pub plateau: Option<PlateauProgress>,
 }
@@ -32,7 +34,7 @@ pub struct Progress {
 /// What a plateau schedule remembers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlateauProgress {
-    /// The learning rate of each group.
+    /// The learning rate of each group from now on.
     pub lrs: Vec<f64>,
     /// The best loss, once there is one.
     pub best: Option<f64>,

@@ -30,7 +30,7 @@ impl Trainer {
                 step_loss,
                 loss: meter.loss(),
                 top1: meter.top1(),
-                lr: self.optimizer.lrs().first().copied().unwrap_or(0.0),
+                lr: self.current_lr(),
             });
             let at_end = self.progress.batch == self.train_data.num_batches();
             let due = self.options.checkpoint_every.is_some_and(|n| self.progress.step.is_multiple_of(n));

@@ -2,7 +2,7 @@
 
 use super::Trainer;
 use crate::options::LrPolicy;
-use crate::progress::{PlateauProgress, Progress};
+use crate::progress::PlateauProgress;
 use cresset_nn::schedule::{ConstantLr, Schedule, Warmup};
 
 impl Trainer {
@@ -26,6 +26,7 @@ impl Trainer {
                 None => optimizer.set_lrs(&self.base_lrs),
             },
         }
+        self.progress.lrs = self.optimizer.lrs();
     }
 
     /// Lets a plateau schedule see the validation loss. Called when `progress.epoch` already counts the epoch.
@@ -33,14 +34,21 @@ impl Trainer {
         if let LrPolicy::Plateau { plateau, warmup_epochs, .. } = &mut self.options.lr
             && self.progress.epoch > *warmup_epochs
         {
-            let lrs = plateau.step(val_loss, &self.optimizer.lrs());
+            let lrs = plateau.step(val_loss, &self.progress.lrs);
             self.progress.plateau = Some(PlateauProgress::new(plateau.state, lrs));
         }
     }
 
+    /// The learning rate of the first group in the latest step.
+    pub(super) fn current_lr(&self) -> f64 {
+        self.progress.lrs.first().copied().unwrap_or(0.0)
+    }
+
     /// Hands a plateau schedule its memory back.
-    pub(super) fn restore_learning_rate(&mut self, progress: &Progress) {
-        if let (LrPolicy::Plateau { plateau, .. }, Some(saved)) = (&mut self.options.lr, &progress.plateau) {
+    pub(super) fn restore_plateau(&mut self) {
+        if let (LrPolicy::Plateau { plateau, .. }, Some(saved)) =
+            (&mut self.options.lr, &self.progress.plateau)
+        {
             plateau.state = saved.state();
         }
     }

@@ -95,11 +95,11 @@ impl Trainer {
         self.optimizer
             .load_state(optimizer)
             .map_err(|source| TrainError::OptimizerState { path: checkpoint.path.clone(), source })?;
-        self.restore_learning_rate(progress);
         if let Some(dir) = &self.run_dir {
             dir.rewrite_metrics(&progress.history)?;
         }
         self.progress = progress.clone();
+        self.restore_plateau();
         Ok(())
     }
 
@@ -137,6 +137,7 @@ impl Trainer {
     /// line in `metrics.jsonl`, which a resume can write again from the checkpoint.
     fn finish_epoch(&mut self, evaluation: Evaluation, observer: &mut dyn Observer) -> Result<()> {
         self.require_finite("the validation loss", evaluation.loss, self.progress.batch)?;
+        let lr = self.current_lr();
         let progress = &mut self.progress;
         let images_per_second = progress.meter.samples() as f64 / progress.train_seconds.max(1e-9);
         let record = EpochRecord {
@@ -145,7 +146,7 @@ impl Trainer {
             train_top1: progress.meter.top1(),
             val_loss: evaluation.loss,
             val_top1: evaluation.top1,
-            lr: self.optimizer.lrs().first().copied().unwrap_or(0.0),
+            lr,
             train_seconds: round_to_millis(progress.train_seconds),
             eval_seconds: round_to_millis(evaluation.seconds),
             train_images_per_second: (images_per_second * 10.0).round() / 10.0,

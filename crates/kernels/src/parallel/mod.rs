@@ -39,10 +39,15 @@ pub fn for_each_range(len: usize, block: usize, f: impl Fn(Range<usize>) + Sync)
 /// A granule is what must stay together, for instance a row; data smaller than a block runs inline.
 pub fn for_each_chunk<T: Send>(data: &mut [T], granule: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     let granule = granule.max(1);
-    let chunk = MIN_BLOCK.div_ceil(granule) * granule;
-    let len = data.len();
+    for_each_part(data, MIN_BLOCK.div_ceil(granule) * granule, f);
+}
+
+/// Cuts `data` into parts of `len` elements (the last may be shorter) and calls
+/// `f(index of the part's first element, part)` for each.
+pub fn for_each_part<T: Send>(data: &mut [T], len: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    let total = data.len();
     let writer = DisjointMut::new(data);
-    for_each_range(len, chunk, |range| {
+    for_each_range(total, len, |range| {
         let start = range.start;
         // SAFETY: the ranges of for_each_range do not overlap.
         f(start, unsafe { writer.slice(range) });

@@ -147,6 +147,7 @@ impl Field for Buffer {
     fn visit_field_mut(&mut self, _: &str, _: &mut dyn VisitorMut) {}
 }
 
+#[diagnostic::do_not_recommend]
 impl Field for LayerName {
     fn visit_field(&self, _: &str, visitor: &mut dyn Visitor) {
         visitor.layer_name(self);
@@ -154,6 +155,7 @@ impl Field for LayerName {
     fn visit_field_mut(&mut self, _: &str, _: &mut dyn VisitorMut) {}
 }
 
+#[diagnostic::do_not_recommend]
 impl Field for Mode {
     fn visit_field(&self, _: &str, _: &mut dyn Visitor) {}
     fn visit_field_mut(&mut self, _: &str, visitor: &mut dyn VisitorMut) {
@@ -161,6 +163,7 @@ impl Field for Mode {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Field for Box<dyn Layer> {
     fn visit_field(&self, name: &str, visitor: &mut dyn Visitor) {
         visitor.module(name, &**self);

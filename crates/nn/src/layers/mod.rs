@@ -37,7 +37,7 @@ pub use adaptive_pool2d::{AdaptiveAvgPool2d, AdaptiveMaxPool2d};
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNormBuilder};
 pub use conv2d::{Conv2d, Conv2dBuilder};
-pub use cresset_tensor::ops::{AvgPool2dOptions, MaxPool2dOptions, Padding};
+pub use cresset_tensor::ops::{AvgPool2dOptions, Conv2dOptions, MaxPool2dOptions, Padding};
 pub use dropout::{Dropout, Dropout2d};
 pub use error::LayerError;
 pub use flatten::Flatten;

@@ -88,6 +88,7 @@ impl Module for Sequential {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Field for Sequential {
     fn visit_field(&self, name: &str, visitor: &mut dyn Visitor) {
         visitor.module(name, self);

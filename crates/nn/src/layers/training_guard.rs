@@ -33,6 +33,7 @@ impl Clone for TrainingGuard {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Field for TrainingGuard {
     fn visit_field(&self, _: &str, _: &mut dyn Visitor) {}
     fn visit_field_mut(&mut self, _: &str, _: &mut dyn VisitorMut) {}

@@ -1,6 +1,7 @@
 //! Files of weights: what is written is read back, PyTorch's files are understood, hostile ones are refused.
 
 mod detect;
+mod golden;
 mod pickle_builder;
 mod pth;
 mod pth_hostile;

@@ -76,7 +76,7 @@ fn tensors_must_lie_in_their_storage() {
     refused(one(4, 0, &[1; 17], &[1; 17]), "a tensor has no proper sizes");
     refused(one(5, 0, &[5], &[1]), "tensor \"w\": its storage has 16 bytes, expected 20");
     refused(one(4, 0, &[0, i64::MAX, i64::MAX], &[1, 1, 1]), "is too large");
-    refused(one(4, 0, &[i64::MAX, i64::MAX, 0], &[1, 1, 1]), "cannot be in a file");
+    refused(one(4, 0, &[i64::MAX, i64::MAX, 0], &[1, 1, 1]), "a tensor reaches beyond its storage");
     refused(
         Pickle::new().dict(|p| p.str("w").tensor("../../etc/passwd", 4, 0, &[4], &[1])).archive(&four),
         "the archive has no \"model/data/../../etc/passwd\"",

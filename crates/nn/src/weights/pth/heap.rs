@@ -34,7 +34,8 @@ pub(super) enum Class {
     OrderedDict,
     RebuildTensor,
     RebuildParameter,
-    Storage(Element),
+    /// `None` for numbers that no array holds: complex ones.
+    Storage(Option<Element>),
 }
 
 impl Class {
@@ -53,9 +54,10 @@ impl Class {
             ("torch", "IntStorage") => Element::I32,
             ("torch", "LongStorage") => Element::I64,
             ("torch", "BoolStorage") => Element::Bool,
+            ("torch", "ComplexFloatStorage" | "ComplexDoubleStorage") => return Some(Class::Storage(None)),
             _ => return None,
         };
-        Some(Class::Storage(element))
+        Some(Class::Storage(Some(element)))
     }
 }
 
@@ -64,7 +66,8 @@ impl Class {
 pub(super) struct Storage {
     /// The entry's name below `data/`: index into [`Heap::strings`], because a hostile pickle may name it often.
     pub key: usize,
-    pub element: Element,
+    /// `None` for complex numbers.
+    pub element: Option<Element>,
     /// Numbers in it.
     pub count: usize,
 }

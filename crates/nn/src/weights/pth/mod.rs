@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use storage::Storages;
 use zip::ZipArchive;
-use zip::read::ZipFile;
+use zip::read::{ArchiveOffset, Config, ZipFile};
 use zip::result::ZipError;
 
 type Archive<'a> = ZipArchive<BufReader<&'a File>>;
@@ -28,7 +28,10 @@ const METADATA: &str = "cresset_metadata.json";
 
 /// Reads a file of `length` bytes.
 pub(super) fn read(file: &File, length: u64) -> Result<Weights, Problem> {
-    let mut archive = ZipArchive::new(BufReader::with_capacity(1 << 18, file)).map_err(zip_problem)?;
+    // Said, not detected: detection stumbles over the zip64 records that PyTorch writes even into small files.
+    let config = Config { archive_offset: ArchiveOffset::Known(0) };
+    let reader = BufReader::with_capacity(1 << 18, file);
+    let mut archive = ZipArchive::with_config(config, reader).map_err(zip_problem)?;
     let root = root(&archive)?;
     // Else a small file could contain the same numbers a thousand times over.
     if archive.has_overlapping_files().map_err(zip_problem)? {
@@ -123,6 +126,7 @@ impl Problem {
     fn of_tensor(self, name: &str) -> Self {
         match self {
             Problem::Malformed(what) => Problem::Malformed(format!("tensor {name:?}: {what}")),
+            Problem::Unsupported(what) => Problem::Unsupported(format!("tensor {name:?}: {what}")),
             Problem::Io(e) => Problem::Malformed(format!("tensor {name:?}: {e}")),
             other => other,
         }

@@ -18,9 +18,11 @@ pub(super) struct Storages<'a> {
 /// A storage as a tensor describes it: its name, element type and length.
 type Description<'a> = (&'a str, Element, usize);
 
-fn describe<'a>(heap: &'a Heap, tensor: &Tensor) -> Description<'a> {
+fn describe<'a>(heap: &'a Heap, tensor: &Tensor) -> Result<Description<'a>, Problem> {
     let storage = &heap.storages[tensor.storage];
-    (&heap.strings[storage.key], storage.element, storage.count)
+    let element =
+        storage.element.ok_or_else(|| Problem::Unsupported("complex numbers are not supported".into()))?;
+    Ok((&heap.strings[storage.key], element, storage.count))
 }
 
 impl<'a> Storages<'a> {
@@ -33,7 +35,7 @@ impl<'a> Storages<'a> {
         let mut bytes = 0u64;
         let mut uses: HashMap<Description, usize> = HashMap::new();
         for (name, tensor) in tensors {
-            let storage = describe(heap, tensor);
+            let storage = describe(heap, tensor).map_err(|e| e.of_tensor(name))?;
             bytes = bytes.saturating_add((tensor.count().unwrap_or(usize::MAX) as u64).saturating_mul(4));
             if bytes > limit || storage.2 as u64 > length {
                 return Err(Problem::malformed(format!(
@@ -48,7 +50,7 @@ impl<'a> Storages<'a> {
 
     /// The next tensor.
     pub fn tensor(&mut self, archive: &mut Archive, root: &str, tensor: &Tensor) -> Result<Array, Problem> {
-        let storage = describe(self.heap, tensor);
+        let storage = describe(self.heap, tensor)?;
         let (key, element, count) = storage;
         let elements = match self.read.remove(&storage) {
             Some(elements) => elements,

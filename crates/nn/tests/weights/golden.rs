@@ -20,7 +20,8 @@ fn every_flavour_is_read_or_refused_by_name() {
             (Ok(found), None) => {
                 let set = about["tensors"].as_str().unwrap();
                 let keys = about["keys"].as_array().unwrap().iter().map(|key| key.as_str().unwrap());
-                let named = keys.map(|key| (key.to_owned(), expected.tensors[&format!("{set}/{key}")].clone()));
+                let named =
+                    keys.map(|key| (key.to_owned(), expected.tensors[&format!("{set}/{key}")].clone()));
                 let named: StateDict = named.collect();
                 eprintln!("{name}");
                 assert_same(&found, &named);

@@ -38,7 +38,7 @@ impl Temp {
 /// The message after the path, of a file that must be refused.
 fn refusal(name: &'static str, content: impl AsRef<[u8]>) -> String {
     let file = Temp::with(name, content);
-    let error: WeightsError = weights::load(file.path()).err().expect("an error");
+    let error: WeightsError = weights::load(file.path()).expect_err("a refusal");
     let message = error.to_string();
     assert!(!message.contains('\n'), "{message}");
     message.strip_prefix(&format!("{}: ", file.path().display())).expect("the path first").to_owned()

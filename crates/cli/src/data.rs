@@ -1,70 +1,134 @@
-//! Data sets by name.
+//! Data sets as the commands want them.
 
 use crate::config::validate::UsageError;
 use crate::ui::download::DownloadBar;
 use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
 use cresset_train::checkpoint::Preprocessing;
-use cresset_vision::datasets::download::Fetch;
-use cresset_vision::datasets::mnist::{FASHION_MNIST, MNIST, MnistFamily};
-use cresset_vision::datasets::{Dataset, InMemory, Split, digits, stats};
-use std::path::Path;
+use cresset_vision::VisionError;
+use cresset_vision::datasets::download::{Fetch, Progress};
+use cresset_vision::datasets::{self, DataOptions, Dataset, Splits};
+use cresset_vision::image::Color;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The names that `--data` takes.
-const NAMES: [&str; 3] = ["digits", "mnist", "fashion-mnist"];
-
-/// Where a data set comes from.
-#[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
-    /// One of the names that `--data` takes.
-    pub name: &'a str,
-    /// The folder with its files.
-    pub dir: &'a Path,
-    /// Whether missing files may be downloaded.
-    pub download: bool,
+/// Which data set.
+#[derive(Args, Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SourceArgs {
+    /// Data set: digits (built in), mnist, fashion-mnist, cifar10, cifar100, or a folder of class folders
+    #[arg(long, value_name = "NAME|DIR", default_value = "digits", help_heading = "Data")]
+    pub data: String,
+    /// Folder in which the files of a named data set are, or are put when downloaded
+    #[arg(long, value_name = "DIR", default_value = "data", help_heading = "Data")]
+    pub data_dir: PathBuf,
+    /// Never use the network: missing files are an error
+    #[arg(long, help_heading = "Data")]
+    pub no_download: bool,
 }
 
-/// Loads one split of a data set.
-///
-/// # Errors
-/// If there is no data set of this name, or its files are missing or damaged.
-pub fn load(source: Source<'_>, split: Split) -> Result<Arc<InMemory>> {
-    let from_files = |family: &MnistFamily| {
+/// A part of a data set.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SplitArg {
+    /// What models learn from
+    Train,
+    /// What they are judged by
+    Test,
+}
+
+/// The mean and standard deviation of ImageNet's colours, which everyone uses for photographs.
+const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+
+impl SourceArgs {
+    /// Opens both parts of the data set.
+    ///
+    /// # Errors
+    /// If there is no data set of this name, or its files are missing or damaged.
+    pub fn open(&self) -> Result<Splits> {
         let bar = DownloadBar::default();
-        let progress = |progress: cresset_vision::datasets::download::Progress<'_>| bar.show(&progress);
-        let fetch = Fetch { allowed: source.download, mirror: None, progress: Some(&progress) };
-        family.load(source.dir, split, &fetch)
-    };
-    Ok(Arc::new(match source.name {
-        "digits" => digits::load(split)?,
-        "mnist" => from_files(&MNIST)?,
-        "fashion-mnist" => from_files(&FASHION_MNIST)?,
-        name => bail!(UsageError(format!("--data is {name:?}, allowed: {}", NAMES.join(", ")))),
-    }))
-}
+        let progress = |progress: Progress<'_>| bar.show(&progress);
+        let fetch = Fetch { allowed: !self.no_download, mirror: None, progress: Some(&progress) };
+        let options =
+            DataOptions { dir: self.data_dir.clone(), color: Color::Rgb, fetch, ..Default::default() };
+        datasets::open(&self.data, &options).map_err(|error| match error {
+            VisionError::UnknownDataset { .. } => UsageError(error.to_string()).into(),
+            other => other.into(),
+        })
+    }
 
-/// What is done to the images of a data set before they enter a model, unless flags say otherwise.
-///
-/// # Errors
-/// If the images cannot be read.
-pub fn preprocessing(name: &str, train: &InMemory) -> Result<Preprocessing> {
-    let [height, width, channels] = train.shape();
-    let (mean, std) = match name {
-        // The figures that everyone uses.
-        "mnist" => (vec![0.1307], vec![0.3081]),
-        "fashion-mnist" => (vec![0.2860], vec![0.3530]),
-        _ => {
-            let found = stats(train, 1)?;
-            (rounded(&found.mean), rounded(&found.std))
+    /// Opens one part of the data set.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and if there is no such part.
+    pub fn open_split(&self, split: SplitArg) -> Result<Arc<dyn Dataset>> {
+        let splits = self.open()?;
+        match split {
+            SplitArg::Train => Ok(splits.train),
+            SplitArg::Test => self.validation(&splits),
         }
-    };
-    Ok(Preprocessing { input: [channels, height, width], mean, std, resize: None })
-}
+    }
 
-/// To four digits, so that what is printed and saved is what is used. A channel that never varies is not divided.
-fn rounded(values: &[f64]) -> Vec<f32> {
-    let round = |v: f64| ((v * 1e4).round() / 1e4) as f32;
-    values.iter().map(|&v| round(v)).collect()
+    /// The part that models are judged by.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn validation(&self, splits: &Splits) -> Result<Arc<dyn Dataset>> {
+        splits.val.clone().ok_or_else(|| {
+            let data = &self.data;
+            UsageError(format!(
+                "--data {data} has no validation part; split it into {data}/train and {data}/val"
+            ))
+            .into()
+        })
+    }
+
+    /// Whether the images are files of any size, rather than a set of equal small ones.
+    pub fn is_folder(&self) -> bool {
+        !datasets::NAMES.contains(&self.data.as_str())
+    }
+
+    /// A short name for folders of runs.
+    pub fn short_name(&self) -> String {
+        let name = Path::new(&self.data).file_name().unwrap_or_default().to_string_lossy();
+        name.trim_end_matches(".gz").trim_end_matches(".tar").to_owned()
+    }
+
+    /// What is done to the images before they enter a model designed for `designed` (C, H, W), unless flags say
+    /// otherwise: small equal images stay as they are, photographs are resized and cropped as torchvision does.
+    ///
+    /// # Errors
+    /// If the images cannot be read.
+    pub fn preprocessing(&self, splits: &Splits, designed: [usize; 3]) -> Result<Preprocessing> {
+        if self.is_folder() {
+            let size = designed[1];
+            let (mean, std) = IMAGENET;
+            return Ok(Preprocessing {
+                input: [3, size, size],
+                mean: mean.to_vec(),
+                std: std.to_vec(),
+                // 256 for 224.
+                resize: Some((size * 8).div_ceil(7)),
+            });
+        }
+        let image = splits.train.sample(0)?.image;
+        let (mean, std) = match &splits.mean_std {
+            Some(published) => published.clone(),
+            None => {
+                let found = datasets::stats(&*splits.train, 1)?;
+                (
+                    found.mean.iter().map(|&v| v as f32).collect(),
+                    found.std.iter().map(|&v| v as f32).collect(),
+                )
+            }
+        };
+        Ok(Preprocessing {
+            input: [image.channels(), image.height(), image.width()],
+            mean,
+            std,
+            resize: None,
+        })
+    }
 }
 
 /// Refuses data whose classes are not the model's.

@@ -61,9 +61,10 @@ fn train_then_eval_then_predict() {
     let text = stdout(folder, &["eval", "--weights", "run/last.safetensors"]);
     assert!(text.contains("top-1") && text.contains("class"), "{text}");
 
-    // A zero as a colour image of another size: the program converts it as the model needs.
+    // A digit as a colour image of another size: the program converts it as the model needs.
     let picture = cresset_vision::datasets::digits::load(cresset_vision::datasets::Split::Test).unwrap();
-    let image = cresset_vision::datasets::Dataset::sample(&picture, 0).unwrap().image;
+    let cresset_vision::datasets::Sample { image, label } =
+        cresset_vision::datasets::Dataset::sample(&picture, 0).unwrap();
     let colour: Vec<u8> = image.pixels().iter().flat_map(|&p| [p, p, p]).collect();
     let colour = cresset_vision::image::Image::new(28, 28, 3, colour).unwrap();
     cresset_vision::image::write_png(&image, &folder.join("grey.png")).unwrap();
@@ -80,7 +81,7 @@ fn train_then_eval_then_predict() {
     let predictions = rows[0]["predictions"].as_array().unwrap();
     assert_eq!(
         (predictions.len(), predictions[0]["index"].as_u64(), predictions[0]["label"].as_str()),
-        (3, Some(0), Some("0"))
+        (3, Some(label as u64), Some(&*label.to_string()))
     );
     let probabilities: Vec<_> = predictions.iter().map(|p| p["probability"].as_f64().unwrap()).collect();
     assert!(probabilities.is_sorted_by(|a, b| a >= b) && probabilities[0] > 0.5);
@@ -88,7 +89,7 @@ fn train_then_eval_then_predict() {
     assert!(json(folder, &words)[0].get("logits").is_none());
     assert!(
         stdout(folder, &["predict", "--weights", "run/best.safetensors", "grey.png"])
-            .starts_with("grey.png: 0 (")
+            .starts_with(&format!("grey.png: {label} ("))
     );
 }
 

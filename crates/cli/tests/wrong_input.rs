@@ -99,6 +99,7 @@ fn images_and_weights() {
     let other = ["train", "--model", "cifar_resnet20", "--weights", weights, "--output-dir", "other"];
     refused(folder, &other, &["best.safetensors", "another model"]);
     write_mnist(&folder.join("data/FashionMNIST/raw"), "t10k", 20);
+    write_mnist(&folder.join("data/FashionMNIST/raw"), "train", 20);
     let fashion = ["eval", "--weights", weights, "--data", "fashion-mnist"];
     refused(folder, &fashion, &["0, 1, 2", "T-shirt/top"]);
     refused(folder, &["train", "--resume", weights], &["no training state"]);

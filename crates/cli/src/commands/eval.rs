@@ -1,9 +1,8 @@
 //! `cresset eval`
 
-use super::stats::SplitArg;
 use crate::config::RuntimeArgs;
 use crate::config::validate::count;
-use crate::data::{self, Source};
+use crate::data::{self, SourceArgs, SplitArg};
 use crate::ui::number::{duration, percent, thousands};
 use crate::ui::output;
 use crate::ui::table::{Align, table};
@@ -21,15 +20,8 @@ pub struct EvalArgs {
     /// Weights that `cresset train` wrote: best.safetensors or last.safetensors
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
-    /// Data set
-    #[arg(long, value_name = "NAME", default_value = "digits")]
-    data: String,
-    /// Folder with the files of the data set
-    #[arg(long, value_name = "DIR", default_value = "data")]
-    data_dir: PathBuf,
-    /// Never use the network: missing files are an error
-    #[arg(long)]
-    no_download: bool,
+    #[command(flatten)]
+    source: SourceArgs,
     /// Which part of the data
     #[arg(long, value_name = "NAME", default_value = "test")]
     split: SplitArg,
@@ -72,9 +64,8 @@ pub fn run(args: &EvalArgs) -> Result<ExitCode> {
     let workers = count("--workers", args.workers, 0..=256)?;
     args.runtime.apply()?;
     let mut classifier = Classifier::load(&args.weights)?;
-    let source = Source { name: &args.data, dir: &args.data_dir, download: !args.no_download };
-    let dataset = data::load(source, args.split.into())?;
-    data::require_classes(&classifier.card().classes, &*dataset, &args.data)?;
+    let dataset = args.source.open_split(args.split)?;
+    data::require_classes(&classifier.card().classes, &*dataset, &args.source.data)?;
     let options = LoaderOptions { batch_size, workers, ..Default::default() };
     let loader = DataLoader::new(dataset, classifier.pipeline().clone(), options)?;
     let evaluation = evaluate(classifier.model_mut(), &loader, &mut ())?.expect("nobody asked to stop");

@@ -1,25 +1,19 @@
 //! Flags about the data.
 
-use super::validate;
-use anyhow::Result;
+use super::validate::{self, UsageError};
+use crate::data::SourceArgs;
+use anyhow::{Result, bail};
 use clap::Args;
 use serde::Serialize;
-use std::path::PathBuf;
 
 /// Which data, and how they are loaded.
 #[derive(Args, Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// Data set: digits (built in), mnist, fashion-mnist
-    #[arg(long, value_name = "NAME", default_value = "digits")]
-    pub data: String,
-    /// Folder in which the files of a data set are, or are put when downloaded
-    #[arg(long, value_name = "DIR", default_value = "data")]
-    pub data_dir: PathBuf,
-    /// Never use the network: missing files are an error
-    #[arg(long)]
-    pub no_download: bool,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub source: SourceArgs,
     /// Threads that load and transform images; 0 uses the training thread [default: one a core, at most 4]
     #[arg(short = 'j', long, value_name = "N")]
     pub workers: Option<usize>,
@@ -38,11 +32,15 @@ impl DataArgs {
             validate::count("--workers", workers, 0..=256)?;
         }
         if self.mean.is_some() != self.std.is_some() {
-            validate::refuse(
-                "--mean without --std (or the other way round)",
-                "half a normalization",
-                "both or none",
-            )?;
+            bail!(UsageError("--mean and --std go together: give both or neither".into()));
+        }
+        for &mean in self.mean.iter().flatten() {
+            if !(0.0..=1.0).contains(&mean) {
+                validate::refuse::<()>("--mean", mean, "0 to 1 (divide values in bytes by 255)")?;
+            }
+        }
+        for &std in self.std.iter().flatten() {
+            validate::shrinking("--std", f64::from(std))?;
         }
         Ok(())
     }

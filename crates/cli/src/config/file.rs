@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(args.optimizer.momentum, 0.9);
         assert_eq!(args.schedule.lr_milestones, [3, 5]);
         let args = layers(&["--lr-milestones", "9"], "lr-milestones = [3, 5]\nno-download = true").unwrap();
-        assert_eq!((args.schedule.lr_milestones, args.data.no_download), (vec![9], true));
+        assert_eq!((args.schedule.lr_milestones, args.data.source.no_download), (vec![9], true));
     }
 
     #[test]

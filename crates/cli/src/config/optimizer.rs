@@ -1,6 +1,6 @@
 //! Flags about the optimizer and the size of its steps.
 
-use super::validate::{count, fraction, not_negative, positive, refuse};
+use super::validate::{count, fraction, not_negative, positive, refuse, whole};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -26,16 +26,16 @@ pub enum OptimizerKind {
 #[command(next_help_heading = "Optimization")]
 pub struct OptimizerArgs {
     /// Passes over the training data
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = whole, allow_negative_numbers = true)]
     pub epochs: usize,
     /// Images in a batch
-    #[arg(short, long, value_name = "N", default_value_t = 64)]
+    #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = whole, allow_negative_numbers = true)]
     pub batch_size: usize,
     /// Images in a batch of evaluation; changes speed and memory only [default: the batch size]
     #[arg(long, value_name = "N")]
     pub validation_batch_size: Option<usize>,
     /// Batches whose gradients are added up for one step
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole, allow_negative_numbers = true)]
     pub grad_accum_steps: usize,
     /// Optimizer
     #[arg(long, value_name = "NAME", default_value = "sgd")]

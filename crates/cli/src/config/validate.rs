@@ -21,6 +21,11 @@ pub fn refuse<T>(flag: &str, found: impl Display, allowed: &str) -> Result<T> {
     bail!(UsageError(format!("{flag} is {found}, allowed: {allowed}")))
 }
 
+/// Reads a whole number, with a message for those who wrote something else.
+pub fn whole(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "expected a whole number, not below 0".to_owned())
+}
+
 /// A whole number within a range.
 pub fn count(flag: &str, value: usize, range: RangeInclusive<usize>) -> Result<usize> {
     if range.contains(&value) {

@@ -10,11 +10,24 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if error.downcast_ref::<std::io::Error>().is_some_and(broken_pipe) {
         return ExitCode::SUCCESS;
     }
-    // Causes of some libraries have line breaks of their own.
-    let text = format!("{error:#}").split('\n').map(str::trim).collect::<Vec<_>>().join(" ");
-    eprintln!("error: {text}");
+    eprintln!("error: {}", one_line(error));
     let usage = error.chain().any(|cause| cause.is::<UsageError>());
     ExitCode::from(if usage { 2 } else { 1 })
+}
+
+/// The whole chain of causes, without those that an earlier message already tells, and without line breaks.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.contains(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause);
+    }
+    text.split('\n').map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// A panic is a bug of ours: say so in one line, with the place. `RUST_BACKTRACE=1` still brings the whole story.
@@ -29,4 +42,16 @@ pub fn one_line_panics() {
         let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
         eprintln!("error: this is a bug in cresset, please report it: {text}{place}");
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    #[test]
+    fn causes_are_told_once_and_in_one_line() {
+        let error = anyhow!("not there").context("cannot read x: not there").context("a\n  b");
+        assert_eq!(one_line(&error), "a b: cannot read x: not there");
+    }
 }

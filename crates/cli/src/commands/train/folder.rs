@@ -40,7 +40,7 @@ pub fn of_checkpoint(checkpoint: &Path) -> Result<RunDir> {
 fn first_free(args: &TrainArgs) -> Result<PathBuf> {
     let runs = Path::new("runs");
     fs::create_dir_all(runs).context("cannot create the folder runs; choose another with --output-dir")?;
-    let data = Path::new(&args.data.data).file_name().unwrap_or_default().to_string_lossy();
+    let data = args.data.source.short_name();
     for n in 1.. {
         let dir = runs.join(format!("{data}-{}-{n}", args.model.model));
         match fs::create_dir(&dir) {

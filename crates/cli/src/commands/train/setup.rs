@@ -3,7 +3,6 @@
 use super::shown;
 use crate::config::validate::UsageError;
 use crate::config::{OptimizerArgs, OptimizerKind, ScheduleArgs, SchedulerKind, TrainArgs};
-use crate::data::{self, Source};
 use crate::ui::number::{shape, thousands};
 use anyhow::{Result, bail};
 use cresset_nn::optim::{Adam, AdamOptions, AdamW, Group, Optimizer, Sgd, SgdOptions, split_by_weight_decay};
@@ -15,7 +14,6 @@ use cresset_nn::{Layer, ModuleExt, Param, Strictness, weights};
 use cresset_tensor::Generator;
 use cresset_train::checkpoint::{Checkpoint, ModelCard, split_training};
 use cresset_train::{LrPolicy, RunDir, TrainOptions, Trainer};
-use cresset_vision::datasets::{Dataset, Split};
 use cresset_vision::loader::{DataLoader, LoaderOptions};
 use cresset_vision::models::{self, ModelConfig, WeightsInit};
 use std::path::Path;
@@ -37,20 +35,19 @@ impl Setup {
     /// If the data cannot be loaded, or the model cannot be built or does not fit them.
     pub fn new(args: &TrainArgs, resumed: Option<&Checkpoint>) -> Result<Self> {
         let entry = models::find(&args.model.model).map_err(|error| UsageError(error.to_string()))?;
-        let source =
-            Source { name: &args.data.data, dir: &args.data.data_dir, download: !args.data.no_download };
-        let train = data::load(source, Split::Train)?;
-        let val = data::load(source, Split::Test)?;
+        let source = &args.data.source;
+        let splits = source.open()?;
+        let val = source.validation(&splits)?;
         let mut preprocessing = match resumed {
             Some(checkpoint) => checkpoint.card.preprocessing.clone(),
-            None => data::preprocessing(&args.data.data, &train)?,
+            None => source.preprocessing(&splits, entry.input)?,
         };
         if let (Some(mean), Some(std)) = (&args.data.mean, &args.data.std) {
             (preprocessing.mean, preprocessing.std) = (mean.clone(), std.clone());
         }
         let pipeline = preprocessing.pipeline()?;
         let [in_channels, height, width] = preprocessing.input;
-        let card = ModelCard::new(entry.name, train.classes().to_vec(), preprocessing);
+        let card = ModelCard::new(entry.name, splits.train.classes().to_vec(), preprocessing);
         let config = ModelConfig {
             in_channels,
             input_size: (height, width),
@@ -78,7 +75,7 @@ impl Setup {
         Ok(Self {
             card,
             model,
-            train: DataLoader::new(train, pipeline.clone(), options)?,
+            train: DataLoader::new(splits.train, pipeline.clone(), options)?,
             val: DataLoader::new(val, pipeline, val_options)?,
             weights,
         })
@@ -90,7 +87,7 @@ impl Setup {
             "{} ({} parameters) on {}: {} training and {} validation images of {}, {} classes\n",
             self.card.model,
             thousands(self.model.num_parameters() as u64),
-            args.data.data,
+            args.data.source.data,
             thousands(self.train.dataset().len() as u64),
             thousands(self.val.dataset().len() as u64),
             shape(&self.card.preprocessing.input),

@@ -5,7 +5,7 @@
 //! * [`rows`]: the rows of A and C, of a matrix or of image patches that are never copied
 //! * [`micro_kernel`]: one tile in registers
 //! * [`driver`]: the loops around it and the threads
-//! * [`points`], [`outer_kernel`]: the other product, of which both operands lie point by point
+//! * [`points`], [`patch_sum`], [`outer_kernel`]: the other product, of which both operands lie point by point
 //! * [`epilogue`], [`statistics`]: what happens to a result while it is in cache
 //!
 //! Each element of C is a sum in an order that depends on the sizes and the instruction set only.
@@ -16,6 +16,7 @@ mod epilogue;
 mod micro_kernel;
 pub(crate) mod outer_kernel;
 pub(crate) mod pack;
+pub(crate) mod patch_sum;
 pub(crate) mod points;
 pub(crate) mod rows;
 pub(crate) mod statistics;

@@ -1,24 +1,68 @@
 //! The innermost loop of weight gradients: a tile of sums of outer products.
 //!
-//! `C[i][j] = sum over points p of A[p][i] * B[p][j]`: both operands lie point by point, as images do, and come
-//! packed, `MR` floats of A and `NV` vectors of B a point.
+//! `C[i][j] = sum over points p of A[p][i] * B[p][j]`: both operands lie point by point, as images do:
+//! `MR` floats of A and `NV` vectors of B a point, packed or in place.
 
 use crate::simd::Simd;
+use std::ops::Range;
+
+/// Where the floats of a point lie.
+pub(crate) trait Points: Copy {
+    /// Those of point `p`.
+    ///
+    /// # Safety
+    /// The point exists.
+    unsafe fn at(self, p: usize) -> *const f32;
+}
+
+/// Points at a fixed distance.
+#[derive(Clone, Copy)]
+pub(crate) struct Strided {
+    /// The first point.
+    pub start: *const f32,
+    /// Floats between points.
+    pub stride: usize,
+}
+
+impl Points for Strided {
+    #[inline(always)]
+    unsafe fn at(self, p: usize) -> *const f32 {
+        // SAFETY: the point exists.
+        unsafe { self.start.add(p * self.stride) }
+    }
+}
+
+/// Points anywhere.
+#[derive(Clone, Copy)]
+pub(crate) struct Scattered {
+    /// A pointer for each point.
+    pub table: *const *const f32,
+    /// Added to each pointer.
+    pub offset: usize,
+}
+
+impl Points for Scattered {
+    #[inline(always)]
+    unsafe fn at(self, p: usize) -> *const f32 {
+        // SAFETY: the point exists.
+        unsafe { (*self.table.add(p)).add(self.offset) }
+    }
+}
 
 /// What a tile multiplies and where it goes.
-pub(crate) struct OuterTile {
+pub(crate) struct OuterTile<A, B> {
     /// Points to add up.
     pub points: usize,
-    /// Packed A: `MR` floats a point.
-    pub a: *const f32,
-    /// Packed B: `NV` vectors a point.
-    pub b: *const f32,
+    /// `MR` floats a point.
+    pub a: A,
+    /// `NV` vectors a point.
+    pub b: B,
     /// Row 0, column 0 of the tile.
     pub c: *mut f32,
     /// Distance between rows of C.
     pub c_stride: usize,
-    /// Rows to write, at most `MR`.
-    pub rows: usize,
+    /// Rows to write, within `MR`.
+    pub rows: Range<usize>,
     /// Columns to write, at most `NV` vectors.
     pub columns: usize,
     /// Add what C holds.
@@ -30,14 +74,17 @@ pub(crate) struct OuterTile {
 /// # Safety
 /// The fields describe valid memory; the processor has the instruction set of `S`.
 #[inline(always)]
-pub(crate) unsafe fn outer_tile<S: Simd, const MR: usize>(vectors: usize, t: &OuterTile) {
+pub(crate) unsafe fn outer_tile<S: Simd, A: Points, B: Points, const MR: usize>(
+    vectors: usize,
+    t: &OuterTile<A, B>,
+) {
     // SAFETY: the caller's guarantees.
     unsafe {
         match (vectors, S::REGISTERS >= 32) {
-            (1, _) => tile::<S, MR, 1>(t),
-            (2, _) => tile::<S, MR, 2>(t),
-            (3, true) => tile::<S, MR, 3>(t),
-            (4, true) => tile::<S, MR, 4>(t),
+            (1, _) => tile::<S, A, B, MR, 1>(t),
+            (2, _) => tile::<S, A, B, MR, 2>(t),
+            (3, true) => tile::<S, A, B, MR, 3>(t),
+            (4, true) => tile::<S, A, B, MR, 4>(t),
             _ => unreachable!("a tile has 1 to {} vectors", super::blocking::tile_vectors::<S>()),
         }
     }
@@ -46,12 +93,12 @@ pub(crate) unsafe fn outer_tile<S: Simd, const MR: usize>(vectors: usize, t: &Ou
 /// # Safety
 /// As [`outer_tile`].
 #[inline(always)]
-unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(t: &OuterTile) {
+unsafe fn tile<S: Simd, A: Points, B: Points, const MR: usize, const NV: usize>(t: &OuterTile<A, B>) {
     // SAFETY: the caller's guarantees.
     unsafe {
         let mut acc = [[S::zero(); NV]; MR];
-        let (mut a, mut b) = (t.a, t.b);
-        for _ in 0..t.points {
+        for p in 0..t.points {
+            let (a, b) = (t.a.at(p), t.b.at(p));
             let mut bv = [S::zero(); NV];
             for (j, bv) in bv.iter_mut().enumerate() {
                 *bv = S::load(b.add(j * S::LANES));
@@ -62,19 +109,36 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(t: &OuterTile) {
                     acc[j] = S::fma(av, bv[j], acc[j]);
                 }
             }
-            (a, b) = (a.add(MR), b.add(NV * S::LANES));
         }
-        for (i, acc) in acc.into_iter().enumerate() {
-            if i >= t.rows {
-                break;
+        // Whole tiles take a short way, in which the accumulators stay in registers.
+        let whole = t.rows == (0..MR) && t.columns == NV * S::LANES;
+        match (whole, t.accumulate) {
+            (true, false) => {
+                for (i, acc) in acc.into_iter().enumerate() {
+                    for (j, v) in acc.into_iter().enumerate() {
+                        S::store(t.c.add(i * t.c_stride + j * S::LANES), v);
+                    }
+                }
             }
-            for (j, v) in acc.into_iter().enumerate() {
-                let c = t.c.add(i * t.c_stride + j * S::LANES);
-                let n = t.columns - j * S::LANES;
-                if n >= S::LANES {
-                    S::store(c, if t.accumulate { S::add(v, S::load(c)) } else { v });
-                } else {
-                    S::store_partial(c, if t.accumulate { S::add(v, S::load_partial(c, n)) } else { v }, n);
+            (true, true) => {
+                for (i, acc) in acc.into_iter().enumerate() {
+                    for (j, v) in acc.into_iter().enumerate() {
+                        let c = t.c.add(i * t.c_stride + j * S::LANES);
+                        S::store(c, S::add(v, S::load(c)));
+                    }
+                }
+            }
+            _ => {
+                for (i, acc) in acc.into_iter().enumerate() {
+                    if !t.rows.contains(&i) {
+                        continue;
+                    }
+                    for (j, v) in acc.into_iter().enumerate() {
+                        let c = t.c.add(i * t.c_stride + j * S::LANES);
+                        let n = (t.columns - j * S::LANES).min(S::LANES);
+                        let v = if t.accumulate { S::add(v, S::load_partial(c, n)) } else { v };
+                        if n == S::LANES { S::store(c, v) } else { S::store_partial(c, v, n) }
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@
 //! blocks that fit in cache.
 
 use super::blocking;
-use super::outer_kernel::{self, OuterTile};
+use super::outer_kernel::{self, OuterTile, Strided};
 use super::rows::{Grid, Patches};
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
@@ -23,9 +23,9 @@ const MAX_PANEL_WIDTH: usize = 64;
 /// Floats that the sums of all parts may take.
 const PARTS_FLOATS: usize = 2 << 20;
 /// Parts at most: enough to keep many threads busy.
-const MAX_PARTS: usize = 32;
+pub(super) const MAX_PARTS: usize = 32;
 /// Multiply-adds that are worth a task of their own.
-const TASK_WORK: usize = 256 * 1024;
+pub(super) const TASK_WORK: usize = 256 * 1024;
 
 /// What is added up.
 pub(crate) struct PointSum<'a> {
@@ -156,15 +156,15 @@ impl Kernel for Block<'_> {
                         let c = (self.rows.start + row) * c_stride + (self.taps.start + tap) * len + column;
                         let tile = OuterTile {
                             points,
-                            a: self.packed.as_ptr().add(row * points),
-                            b,
+                            a: Strided { start: self.packed.as_ptr().add(row * points), stride: MR },
+                            b: Strided { start: b, stride: vectors * S::LANES },
                             c: self.c.add(c),
                             c_stride,
-                            rows: MR.min(self.rows.len() - row),
+                            rows: 0..MR.min(self.rows.len() - row),
                             columns,
                             accumulate: self.accumulate,
                         };
-                        outer_kernel::outer_tile::<S, MR>(vectors, &tile);
+                        outer_kernel::outer_tile::<S, _, _, MR>(vectors, &tile);
                     }
                 }
             }
@@ -173,7 +173,7 @@ impl Kernel for Block<'_> {
 }
 
 /// `c` becomes the sum of the parts, added in order.
-fn add_parts(parts: &[f32], c: &mut [f32]) {
+pub(super) fn add_parts(parts: &[f32], c: &mut [f32]) {
     let len = c.len();
     parallel::for_each_chunk(c, 1, |start, c| dispatch(AddParts { parts, len, start, c }));
 }

@@ -8,6 +8,7 @@ mod pool;
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Fewest elements of an element-wise kernel that are worth handing to another thread.
 pub const MIN_BLOCK: usize = 16 * 1024;
@@ -18,12 +19,18 @@ pub fn num_threads() -> usize {
     rayon::current_num_threads()
 }
 
+/// Threads that can run at the same time. More would only wait for each other.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
+}
+
 /// Calls `f(0)`, ..., `f(tasks - 1)`, each once, in any order and possibly at the same time.
 pub fn for_each_index(tasks: usize, f: impl Fn(usize) + Sync) {
     if tasks <= 1 {
         (0..tasks).for_each(f);
     } else {
-        pool::run(tasks, num_threads(), &f);
+        pool::run(tasks, num_threads().min(cores()), &f);
     }
 }
 

@@ -8,7 +8,7 @@
 use super::tiles::{Image, Tiles};
 use super::{FREQUENCIES, Filter, IN, OUT, transform};
 use crate::gemm::blocking;
-use crate::gemm::outer_kernel::{OuterTile, outer_tile, pack_points};
+use crate::gemm::outer_kernel::{OuterTile, Strided, outer_tile, pack_points};
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
 use crate::simd::{Kernel, Simd, dispatch};
@@ -17,7 +17,7 @@ use std::ops::Range;
 /// Rows of a tile of the products.
 const MR: usize = 6;
 /// Floats of transformed tiles of a round, which go through the L3 cache.
-const ROUND_FLOATS: usize = 1 << 20;
+const ROUND_FLOATS: usize = if cfg!(test) { 1 << 16 } else { 1 << 20 };
 /// Fewest tiles of a round: each round reads and writes all sums.
 const MIN_TILES: usize = 64;
 /// Output channels of a task of the products.
@@ -170,15 +170,15 @@ impl Kernel for Products<'_> {
                 for row in (0..rows.len()).step_by(MR) {
                     let tile = OuterTile {
                         points: count,
-                        a: packed[row * count..].as_ptr(),
-                        b: v[column * count..].as_ptr(),
+                        a: Strided { start: packed[row * count..].as_ptr(), stride: MR },
+                        b: Strided { start: v[column * count..].as_ptr(), stride: width },
                         c: sums[row * inputs + column..].as_mut_ptr(),
                         c_stride: inputs,
-                        rows: MR.min(rows.len() - row),
+                        rows: 0..MR.min(rows.len() - row),
                         columns: width,
                         accumulate,
                     };
-                    outer_tile::<S, MR>(width / S::LANES, &tile);
+                    outer_tile::<S, _, _, MR>(width / S::LANES, &tile);
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! Bandwidth of the memory-bound kernels on the activations of real networks.
 //!
-//! `cargo bench -p cresset-kernels --bench pointwise [-- NAME...]` runs those whose name contains a NAME. GB/s counts
-//! each slice of floats once for each time the kernel must read or write it; `copy` is the yardstick.
-//! `RAYON_NUM_THREADS` sets the number of threads.
+//! `cargo bench -p cresset-kernels --bench pointwise [-- NAME...]` runs those whose name contains a NAME.
+//! GB/s counts each slice of floats once for each time the kernel must read or write it; `copy` is the
+//! yardstick. `RAYON_NUM_THREADS` sets the number of threads.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -20,7 +20,8 @@ struct Bench {
 }
 
 impl Bench {
-    /// Times `f`, which moves `bytes` bytes of memory a call: best and median of the calls of about half a second.
+    /// Times `f`, which moves `bytes` bytes of memory a call: best and median of the calls of about half a
+    /// second.
     fn run(&self, name: &str, bytes: usize, mut f: impl FnMut()) {
         if !self.wanted.is_empty() && !self.wanted.iter().any(|w| name.contains(w)) {
             return;

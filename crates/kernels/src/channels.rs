@@ -7,7 +7,8 @@ const MAX_LANES: usize = 16;
 
 /// Calls `f(first channel, n)` for each vector of `n` channels: as many as it holds, and fewer in the last.
 ///
-/// Where `n` is full the compiler knows it, if `f` is `#[inline(always)]`, so that [`load`] and its kin cost nothing.
+/// Where `n` is full the compiler knows it, if `f` is `#[inline(always)]`, so that [`load`] and its kin cost
+/// nothing.
 #[inline(always)]
 pub(crate) fn for_each_block<S: Simd>(channels: usize, mut f: impl FnMut(usize, usize)) {
     let mut c = 0;

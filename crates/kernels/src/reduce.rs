@@ -1,7 +1,7 @@
 //! Reductions: sums, largest magnitude, a check for infinities and NaN.
 //!
-//! Blocks of fixed size are summed in a fixed number of lanes, and blocks are added in order and in double precision:
-//! the result has the same bits at every number of threads and on every instruction set.
+//! Blocks of fixed size are summed in a fixed number of lanes, and blocks are added in order and in double
+//! precision: the result has the same bits at every number of threads and on every instruction set.
 
 use crate::vectorize::vectorize;
 use crate::{parallel, rows, scratch};
@@ -119,7 +119,8 @@ pub(crate) fn sum_lanes(x: &[f32], f: impl Fn(f32) -> f32) -> f64 {
     f64::from(sums[0])
 }
 
-/// The bits of the largest magnitude. Without the sign they order like the numbers, and NaN comes after infinity.
+/// The bits of the largest magnitude. Without the sign they order like the numbers, and NaN comes after
+/// infinity.
 fn largest_bits(x: &[f32]) -> u32 {
     let block = |range: std::ops::Range<usize>| {
         let x = &x[range];

@@ -1,11 +1,12 @@
 //! Loops over the rows of a (rows, columns) matrix with one parameter or one sum for each column.
 //!
-//! A row of few columns would leave vectors half empty. Rows are contiguous, so several of them are treated as one
-//! wide row, with the parameters repeated, or with a set of sums for each of the rows in it.
+//! A row of few columns would leave vectors half empty. Rows are contiguous, so several of them are treated
+//! as one wide row, with the parameters repeated, or with a set of sums for each of the rows in it.
 
 /// Columns of a wide row at least.
 const WIDE: usize = 64;
-/// Elements of a block whose sums are formed in single precision; small enough to be read twice from the cache.
+/// Elements of a block whose sums are formed in single precision; small enough to be read twice from the
+/// cache.
 const BLOCK: usize = 32 * 1024;
 /// Wide rows of a block: the length of a chain of single-precision additions.
 const CHAIN: std::ops::RangeInclusive<usize> = 16..=512;

@@ -1,5 +1,5 @@
-//! Shared by the tests of the kernels: inputs, comparison with double precision, and runs with several numbers of
-//! threads.
+//! Shared by the tests of the kernels: inputs, comparison with double precision, and runs with several
+//! numbers of threads.
 
 use std::fmt::Debug;
 use std::sync::OnceLock;

@@ -86,7 +86,8 @@ pub(crate) struct Part {
 
 /// For each element of an axis the windows that cover it, each with the tap that falls there.
 ///
-/// A gradient that goes from windows to elements is gathered by element: then no two threads add to the same one.
+/// A gradient that goes from windows to elements is gathered by element: then no two threads add to the same
+/// one.
 #[derive(Clone, Debug)]
 pub(crate) struct Covers {
     pairs: Vec<(usize, usize)>,

@@ -1,4 +1,5 @@
-//! Means over rectangles of the image, and their gradient: what average pooling and its adaptive kin have in common.
+//! Means over rectangles of the image, and their gradient: what average pooling and its adaptive kin have in
+//! common.
 
 use std::ops::Range;
 
@@ -30,7 +31,8 @@ impl WindowMean {
     pub fn forward(&self, x: &[f32], y: &mut [f32]) {
         let (rows, row) = (self.vertical.len(), self.horizontal.len() * self.channels);
         let image = self.size[0] * self.size[1] * self.channels;
-        // What there is to read decides how many threads are worth while: global pooling writes next to nothing.
+        // What there is to read decides how many threads are worth while: global pooling writes next to
+        // nothing.
         let cost = row.max(image / rows.max(1)).max(1);
         let y = DisjointMut::new(y);
         parallel::for_each_range(y.len() / row.max(1), parallel::MIN_BLOCK.div_ceil(cost), |outputs| {
@@ -105,7 +107,8 @@ impl WindowMean {
     }
 }
 
-/// For each of `len` elements the spans that contain it. They are consecutive, since spans begin and end in order.
+/// For each of `len` elements the spans that contain it. They are consecutive, since spans begin and end in
+/// order.
 fn containing(spans: &[Range<usize>], len: usize) -> Vec<Range<usize>> {
     let first = |at| spans.partition_point(|s| s.end <= at);
     let end = |at| spans.partition_point(|s| s.start <= at);

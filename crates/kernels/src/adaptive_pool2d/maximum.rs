@@ -7,8 +7,8 @@ use crate::vectorize::vectorize;
 
 /// Maximum of each window of `x` (batch, height, width, channels) into `y` (batch, rows, columns, channels).
 ///
-/// The first of equal maxima wins and a NaN beats every number, as in PyTorch. `indices`, when given, receives for
-/// each output element the place of its maximum in the image, `h * width + w`.
+/// The first of equal maxima wins and a NaN beats every number, as in PyTorch. `indices`, when given,
+/// receives for each output element the place of its maximum in the image, `h * width + w`.
 ///
 /// # Panics
 /// When the geometry is not valid or a slice has the wrong length.

@@ -36,8 +36,8 @@ impl Geometry {
     /// Checks the sizes as PyTorch does and returns the output's (height, width).
     ///
     /// # Errors
-    /// When a kernel or stride is 0, when the padding exceeds half of the kernel, or when the window does not fit
-    /// into the padded input.
+    /// When a kernel or stride is 0, when the padding exceeds half of the kernel, or when the window does not
+    /// fit into the padded input.
     pub fn validate(&self) -> Result<[usize; 2], GeometryError> {
         Ok([
             self.window(0).count(self.ceil_mode, "avg_pool2d", "height")?,

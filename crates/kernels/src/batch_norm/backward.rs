@@ -21,7 +21,8 @@ pub enum Mode {
 pub enum Relu<'a> {
     /// No ReLU.
     None,
-    /// A ReLU directly behind the normalization: its mask is recomputed from `x`, which costs no memory traffic.
+    /// A ReLU directly behind the normalization: its mask is recomputed from `x`, which costs no memory
+    /// traffic.
     Recompute,
     /// A ReLU with this output (rows, channels): needed when a residual was added before it.
     Output(&'a [f32]),
@@ -29,7 +30,8 @@ pub enum Relu<'a> {
 
 /// What the gradient needs to know of the forward pass.
 ///
-/// Two passes over memory: the first sums `dy` and `dy * (x - mean)` of each channel, the second computes `dx`.
+/// Two passes over memory: the first sums `dy` and `dy * (x - mean)` of each channel, the second computes
+/// `dx`.
 #[derive(Clone, Copy, Debug)]
 pub struct Backward<'a> {
     /// Input of the normalization (rows, channels).
@@ -80,8 +82,8 @@ impl Backward<'_> {
         });
     }
 
-    /// [`Self::run`] when a residual was added before the ReLU: its gradient, which is `dy` where the ReLU was active
-    /// and 0 elsewhere, takes the place of `dy`.
+    /// [`Self::run`] when a residual was added before the ReLU: its gradient, which is `dy` where the ReLU
+    /// was active and 0 elsewhere, takes the place of `dy`.
     ///
     /// # Panics
     /// When a slice has the wrong length.
@@ -234,8 +236,8 @@ struct Gate<'a> {
 impl Gate<'_> {
     /// Writes what passes of `dy`, a wide row that starts at element `at`, to `g`.
     ///
-    /// Never in place: a choice between a number and what is already there becomes a masked store, which takes tens
-    /// of cycles on many processors.
+    /// Never in place: a choice between a number and what is already there becomes a masked store, which
+    /// takes tens of cycles on many processors.
     #[inline(always)]
     fn pass(&self, at: usize, dy: &[f32], g: &mut [f32]) {
         match self.relu {

@@ -85,7 +85,8 @@ fn run(x: Option<&[f32]>, scale: &[f32], shift: &[f32], residual: Option<&[f32]>
     });
 }
 
-/// One wide row after the other: an `x` elsewhere is first copied to `y`, where it stays in the nearest cache.
+/// One wide row after the other: an `x` elsewhere is first copied to `y`, where it stays in the nearest
+/// cache.
 #[inline(always)]
 fn chunk(
     x: Option<&[f32]>,

@@ -7,10 +7,11 @@ use crate::{parallel, rows, scratch};
 
 /// Mean and biased variance of each column of `x` (rows, channels).
 ///
-/// Each block of rows is summed around a provisional mean, that of its first eighth, and blocks are combined by the rule
-/// of Chan, Golub and LeVeque (1979) in double precision. The provisional mean is at most three standard deviations of
-/// the block away from the true one, whatever the data (an eighth of them cannot be further out), so there is no
-/// cancellation, however far the mean is from zero. Without rows, mean and variance are NaN.
+/// Each block of rows is summed around a provisional mean, that of its first eighth, and blocks are combined
+/// by the rule of Chan, Golub and LeVeque (1979) in double precision. The provisional mean is at most three
+/// standard deviations of the block away from the true one, whatever the data (an eighth of them cannot be
+/// further out), so there is no cancellation, however far the mean is from zero. Without rows, mean and
+/// variance are NaN.
 ///
 /// # Panics
 /// When a slice has the wrong length.
@@ -114,13 +115,14 @@ fn provisional_mean(channels: usize, x: &[f32], mean: &mut [f32]) {
         }
     }
     rows::narrow(channels, mean);
-    for m in mean[..channels].iter_mut() {
+    for m in &mut mean[..channels] {
         *m /= count as f32;
     }
     rows::widen(channels, mean);
 }
 
-/// Adds two wide rows, of which the second may be shorter or missing, to the sums of `x - shift` and of its square.
+/// Adds two wide rows, of which the second may be shorter or missing, to the sums of `x - shift` and of its
+/// square.
 #[inline(always)]
 fn add_shifted(a: &[f32], b: &[f32], shift: &[f32], sums: &mut [f32], squares: &mut [f32]) {
     if b.len() == shift.len() {
@@ -166,8 +168,8 @@ pub fn statistics_from_sums(
     }
 }
 
-/// Moves the running statistics towards those of a batch of `rows` rows, as PyTorch: `momentum` is the weight of the
-/// batch, and the variance enters with Bessel's correction.
+/// Moves the running statistics towards those of a batch of `rows` rows, as PyTorch: `momentum` is the weight
+/// of the batch, and the variance enters with Bessel's correction.
 ///
 /// # Panics
 /// When the slices differ in length.

@@ -6,8 +6,8 @@ use crate::reduce::sum_lanes;
 /// Loss, and on request its gradient, of `logits` (rows, classes) for the class indices `targets` (rows).
 ///
 /// `loss` has [`CrossEntropy::loss_len`] elements. `gradient` (rows, classes) is that of the loss, or without
-/// reduction row by row that of the row's loss; multiply it by the incoming gradient. The mean over no row that
-/// counts is NaN, as in PyTorch.
+/// reduction row by row that of the row's loss; multiply it by the incoming gradient. The mean over no row
+/// that counts is NaN, as in PyTorch.
 ///
 /// # Errors
 /// When a target is neither a class nor `ignore_index`; the outputs are then unspecified.

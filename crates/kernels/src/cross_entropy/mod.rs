@@ -21,7 +21,8 @@ use crate::vectorize::vectorize;
 pub enum Reduction {
     /// One loss a row.
     None,
-    /// For class indices the sum divided by the summed weight of the targets, for probabilities by the number of rows.
+    /// For class indices the sum divided by the summed weight of the targets, for probabilities by the number
+    /// of rows.
     #[default]
     Mean,
     /// The sum.
@@ -58,8 +59,8 @@ impl CrossEntropy<'_> {
         self.weight.map_or(1.0, |w| f64::from(w[class]))
     }
 
-    /// Calls `row(number, logits, gradient)` for each row, which returns the row's loss and writes its gradient, and
-    /// reduces the losses. `divisor` is that of the mean.
+    /// Calls `row(number, logits, gradient)` for each row, which returns the row's loss and writes its
+    /// gradient, and reduces the losses. `divisor` is that of the mean.
     ///
     /// `row` runs inside of [`vectorize`].
     #[track_caller]

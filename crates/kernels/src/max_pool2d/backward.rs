@@ -32,8 +32,8 @@ pub fn backward(g: &Geometry, dy: &[f32], taps: &[u16], dx: &mut [f32]) {
     });
 }
 
-/// One row of `dx`, which each element gathers from the windows that cover it, in their order: nothing has to be
-/// cleared beforehand, and no two threads write to the same place.
+/// One row of `dx`, which each element gathers from the windows that cover it, in their order: nothing has to
+/// be cleared beforehand, and no two threads write to the same place.
 struct Row<'a> {
     g: &'a Geometry,
     /// Of one image.
@@ -118,7 +118,8 @@ impl Kernel for Quarters<'_> {
                     channels,
                     #[inline(always)]
                     |c, n| {
-                        // SAFETY: the caller guarantees the instruction set; two columns and two rows of dx are left.
+                        // SAFETY: the caller guarantees the instruction set; two columns and two rows of dx
+                        // are left.
                         unsafe {
                             let tap = load_u16::<S>(taps.as_ptr().add(c), n);
                             let dy = load::<S>(dy.as_ptr().add(c), n);

@@ -10,8 +10,8 @@ use crate::window::Part;
 
 /// Max pooling of `x` (batch, height, width, channels) into `y` (batch, rows, columns, channels).
 ///
-/// As in PyTorch the first of equal maxima wins and a NaN beats every number. `taps`, when given, receives for
-/// each output element the number of the window element that won: `kh * kernel_width + kw`.
+/// As in PyTorch the first of equal maxima wins and a NaN beats every number. `taps`, when given, receives
+/// for each output element the number of the window element that won: `kh * kernel_width + kw`.
 ///
 /// # Panics
 /// When the geometry is not valid or a slice has the wrong length.
@@ -66,7 +66,8 @@ impl Kernel for Row<'_> {
 
 impl Row<'_> {
     /// # Safety
-    /// The processor must have the instruction set of `S`. When `TAPS`, `taps` must point to as many as y has.
+    /// The processor must have the instruction set of `S`. When `TAPS`, `taps` must point to as many as y
+    /// has.
     #[inline(always)]
     unsafe fn row<S: Simd, const TAPS: bool>(self, taps: *mut u16) {
         let Self { g, vertical, horizontal, x, y, .. } = self;
@@ -105,8 +106,8 @@ impl Row<'_> {
 /// The part of a window that lies on the input.
 #[derive(Clone, Copy)]
 struct Shape {
-    /// Vertical and horizontal taps. A dilated window can miss a narrow input and have none: then its maximum is
-    /// negative infinity, of tap 0, which lies outside, where no gradient goes.
+    /// Vertical and horizontal taps. A dilated window can miss a narrow input and have none: then its maximum
+    /// is negative infinity, of tap 0, which lies outside, where no gradient goes.
     size: [usize; 2],
     /// Distance between vertical and between horizontal neighbours.
     step: [usize; 2],
@@ -120,8 +121,8 @@ impl Shape {
     /// Maxima of `count` windows, whose first taps are `stride` apart from `x` on.
     ///
     /// # Safety
-    /// The processor must have the instruction set of `S`; `x` must be valid for all channels of all taps, `y`, and
-    /// when `TAPS` also `taps`, for all channels of all windows.
+    /// The processor must have the instruction set of `S`; `x` must be valid for all channels of all taps,
+    /// `y`, and when `TAPS` also `taps`, for all channels of all windows.
     #[inline(always)]
     unsafe fn windows<S: Simd, const TAPS: bool>(
         self,

@@ -40,8 +40,8 @@ impl Geometry {
     /// Checks the sizes as PyTorch does and returns the output's (height, width).
     ///
     /// # Errors
-    /// When a kernel, stride or dilation is 0, when the padding exceeds half of the kernel, when the window does
-    /// not fit into the padded input, or when the window has more than 65536 elements.
+    /// When a kernel, stride or dilation is 0, when the padding exceeds half of the kernel, when the window
+    /// does not fit into the padded input, or when the window has more than 65536 elements.
     pub fn validate(&self) -> Result<[usize; 2], GeometryError> {
         let rows = self.window(0).count(self.ceil_mode, "max_pool2d", "height")?;
         let columns = self.window(1).count(self.ceil_mode, "max_pool2d", "width")?;

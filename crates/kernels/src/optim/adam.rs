@@ -26,8 +26,8 @@ pub struct Adam {
 
 /// Step number `step`, counted from 1, of Adam on `parameter`.
 ///
-/// `average` and `average_square` are the state, zero before the first step. Giving `largest_square`, also zero before
-/// the first step, selects AMSGrad (Reddi et al., 2018).
+/// `average` and `average_square` are the state, zero before the first step. Giving `largest_square`, also
+/// zero before the first step, selects AMSGrad (Reddi et al., 2018).
 ///
 /// # Panics
 /// When the slices differ in length or `step` is 0.
@@ -106,8 +106,8 @@ impl Update {
         }
     }
 
-    /// One block. Several short loops through a buffer, because the compiler vectorizes only loops whose few slices it
-    /// can check for overlap.
+    /// One block. Several short loops through a buffer, because the compiler vectorizes only loops whose few
+    /// slices it can check for overlap.
     #[inline(always)]
     fn run(
         &self,

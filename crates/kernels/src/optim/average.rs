@@ -2,7 +2,8 @@
 
 use crate::pointwise::update2;
 
-/// `average += weight * (x - average)`, as `torch.lerp`: an exponential moving average with decay `1 - weight`.
+/// `average += weight * (x - average)`, as `torch.lerp`: an exponential moving average with decay `1 -
+/// weight`.
 ///
 /// # Panics
 /// When the slices differ in length.

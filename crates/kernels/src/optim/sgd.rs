@@ -23,8 +23,8 @@ pub struct Sgd {
 
 /// One step of stochastic gradient descent on `parameter`.
 ///
-/// `momentum` is the momentum buffer, needed when [`Sgd::momentum`] is not 0. On the `first` step of this parameter it
-/// becomes the gradient itself, whatever it held and whatever the dampening.
+/// `momentum` is the momentum buffer, needed when [`Sgd::momentum`] is not 0. On the `first` step of this
+/// parameter it becomes the gradient itself, whatever it held and whatever the dampening.
 ///
 /// # Panics
 /// When the slices differ in length, or there is no buffer for a momentum.

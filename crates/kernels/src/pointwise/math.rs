@@ -1,7 +1,7 @@
 //! Elementary functions without branches or tables, so that loops over them vectorize.
 //!
-//! They use only operations that round the same way everywhere, hence return the same bits on every instruction set.
-//! Polynomials for `exp` and `tanh` after Moshier's Cephes library.
+//! They use only operations that round the same way everywhere, hence return the same bits on every
+//! instruction set. Polynomials for `exp` and `tanh` after Moshier's Cephes library.
 
 use std::f32::consts::LOG2_E;
 
@@ -71,9 +71,9 @@ pub(crate) fn tanh(x: f32) -> f32 {
 
 /// Distribution function and density of the standard normal distribution at `x`.
 ///
-/// The tail `Phi(-|x|)` is `exp(-x^2 / 2)` times a slowly varying function (Mills' ratio up to a constant), which a
-/// polynomial in `(|x| - 3) / (|x| + 3)`, fitted to minimize the largest relative error, gives to 1e-8. So the tails
-/// keep their relative accuracy, which `1 + erf(x)` would lose to cancellation.
+/// The tail `Phi(-|x|)` is `exp(-x^2 / 2)` times a slowly varying function (Mills' ratio up to a constant),
+/// which a polynomial in `(|x| - 3) / (|x| + 3)`, fitted to minimize the largest relative error, gives to
+/// 1e-8. So the tails keep their relative accuracy, which `1 + erf(x)` would lose to cancellation.
 #[inline(always)]
 pub(crate) fn normal(x: f32) -> (f32, f32) {
     const FRAC_1_SQRT_2PI: f32 = 0.398_942_3;

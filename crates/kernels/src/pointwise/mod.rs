@@ -1,6 +1,7 @@
 //! Element-wise operations: arithmetic, activation functions and their gradients.
 //!
-//! All of them are vectorized, and run on all threads when there is enough to do. Slices of different lengths panic.
+//! All of them are vectorized, and run on all threads when there is enough to do. Slices of different lengths
+//! panic.
 
 mod activation;
 mod arithmetic;

@@ -26,8 +26,8 @@ pub fn relu_backward_in_place(y: &[f32], dy: &mut [f32]) {
     const BLOCK: usize = 512;
     assert_eq!(y.len(), dy.len(), "lengths of y and dy");
     parallel::for_each_chunk(dy, 1, |start, dy| {
-        // By way of a buffer, because a choice between 0 and what is already there becomes a masked store, which takes
-        // tens of cycles on many processors.
+        // By way of a buffer, because a choice between 0 and what is already there becomes a masked store,
+        // which takes tens of cycles on many processors.
         let mut buffer = [0.0; BLOCK];
         let y = &y[start..][..dy.len()];
         vectorize(

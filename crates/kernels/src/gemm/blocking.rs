@@ -1,6 +1,6 @@
 //! How a product is cut so that its parts stay in cache.
 //!
-//! A panel of B, [`depth`] rows of one tile's width, stays in L1 while all tiles of a block of rows pass over
+//! A panel of B, `depth` rows of one tile's width, stays in L1 while all tiles of a block of rows pass over
 //! it; the block's rows of A and C stay in L2. (AVX2: 320 x 16 floats are 20 KiB of L1, 96 x 320 floats of A
 //! are 120 KiB of L2.)
 

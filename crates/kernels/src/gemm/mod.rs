@@ -1,12 +1,12 @@
 //! Matrix multiplication, and the engine under the convolutions.
 //!
-//! * [`blocking`]: how a product is cut to stay in cache
-//! * [`pack`]: the columns of B in the order the micro-kernel reads them
-//! * [`rows`]: the rows of A and C, of a matrix or of image patches that are never copied
-//! * [`micro_kernel`]: one tile in registers
-//! * [`driver`]: the loops around it and the threads
-//! * [`points`], [`patch_sum`], [`outer_kernel`]: the other product, of which both operands lie point by point
-//! * [`epilogue`], [`statistics`]: what happens to a result while it is in cache
+//! * `blocking`: how a product is cut to stay in cache
+//! * `pack`: the columns of B in the order the micro-kernel reads them
+//! * `rows`: the rows of A and C, of a matrix or of image patches that are never copied
+//! * `micro_kernel`: one tile in registers
+//! * `driver`: the loops around it and the threads
+//! * `points`, `patch_sum`, `outer_kernel`: the other product, of which both operands lie point by point
+//! * `epilogue`, `statistics`: what happens to a result while it is in cache
 //!
 //! Each element of C is a sum in an order that depends on the sizes and the instruction set only.
 

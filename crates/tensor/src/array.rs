@@ -406,7 +406,7 @@ impl Array {
     }
 
     fn copy_into(&self, mut target: Array) -> Array {
-        strided::map_into(self, &mut target, |v| v);
+        strided::copy_into(self, &mut target);
         target
     }
 }

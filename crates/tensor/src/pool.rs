@@ -9,6 +9,7 @@ use bytemuck::{Pod, Zeroable};
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// 64 bytes: a cache line, and one AVX-512 register.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -34,8 +35,18 @@ fn class(lines: usize) -> usize {
     lines.div_ceil(step) * step
 }
 
+/// Lines handed out and not yet returned, and the most of them there have been at once.
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
 fn take(lines: usize) -> Vec<Line> {
-    let class = class(lines);
+    let block = find_or_allocate(class(lines));
+    let in_use = IN_USE.fetch_add(block.len(), Relaxed) + block.len();
+    PEAK.fetch_max(in_use, Relaxed);
+    block
+}
+
+fn find_or_allocate(class: usize) -> Vec<Line> {
     let mut free = FREE.lock().unwrap_or_else(|e| e.into_inner());
     // A block up to a quarter too large is still better than fresh pages.
     let found = free.blocks.range_mut(class..=class + class / 4).find_map(|(_, list)| list.pop());
@@ -80,6 +91,21 @@ pub fn release_idle_memory() {
     drop(blocks);
 }
 
+/// Bytes that arrays hold in buffers from the pool now. Memory of a caller's `Vec` is not counted.
+pub fn memory_in_use() -> usize {
+    IN_USE.load(Relaxed) * size_of::<Line>()
+}
+
+/// The most bytes that arrays held at once since the start or [`reset_peak_memory`].
+pub fn peak_memory() -> usize {
+    PEAK.load(Relaxed) * size_of::<Line>()
+}
+
+/// Starts measuring [`peak_memory`] anew, from what is in use now.
+pub fn reset_peak_memory() {
+    PEAK.store(IN_USE.load(Relaxed), Relaxed);
+}
+
 /// A fixed-length run of floats. Comes from the pool and returns to it, unless it wraps a caller's `Vec`.
 pub(crate) enum Floats {
     Pooled { lines: Vec<Line>, len: usize },
@@ -101,6 +127,7 @@ impl Drop for Floats {
     fn drop(&mut self) {
         if let Floats::Pooled { lines, .. } = self {
             let lines = std::mem::take(lines);
+            IN_USE.fetch_sub(lines.len(), Relaxed);
             let mut free = FREE.lock().unwrap_or_else(|e| e.into_inner());
             free.lines += lines.len();
             free.blocks.entry(lines.len()).or_default().push(lines);

@@ -6,10 +6,8 @@
 
 use crate::array::Array;
 use crate::shape::{Dims, Shape};
-use rayon::prelude::*;
-
-/// Elements a block: large enough to pay for a task, and fixed, so that results cannot depend on threads.
-const BLOCK: usize = 32 * 1024;
+use cresset_kernels::layout;
+use cresset_kernels::parallel::for_each_chunk;
 
 /// Calls `f` with the offset of every element in row-major order.
 pub(crate) fn for_each_offset(shape: &Shape, strides: &[usize], mut f: impl FnMut(usize)) {
@@ -65,15 +63,16 @@ impl<const N: usize> Nest<N> {
         nest
     }
 
-    /// Calls `row(out row, offsets of the inputs, their inner strides)` for every innermost row.
+    /// Calls `row(part of an output row, offsets of the inputs, their inner strides)` until all of `out`, the
+    /// output's memory, has been seen.
     fn run(&self, out: &mut [f32], row: impl Fn(&mut [f32], [usize; N], [usize; N]) + Sync) {
         let outer = self.sizes.len() - 1;
         let inner = self.sizes[outer];
         let inner_strides: [usize; N] = std::array::from_fn(|i| self.strides[i][outer]);
-        let rows_a_block = (BLOCK / inner).max(1);
-        let block = |b: usize, rows: &mut [f32]| {
+        for_each_chunk(out, 1, |start, mut part| {
+            // A part may start within a row.
+            let (mut rest, mut column) = (start / inner, start % inner);
             let mut index = Dims::from_elem(0, outer);
-            let mut rest = b * rows_a_block;
             let mut offsets = [0; N];
             for d in (0..outer).rev() {
                 index[d] = rest % self.sizes[d];
@@ -82,8 +81,11 @@ impl<const N: usize> Nest<N> {
                     offsets[i] += index[d] * self.strides[i][d];
                 }
             }
-            for out_row in rows.chunks_mut(inner) {
-                row(out_row, offsets, inner_strides);
+            while !part.is_empty() {
+                let (out_row, others) = part.split_at_mut(part.len().min(inner - column));
+                let starts = std::array::from_fn(|i| offsets[i] + column * inner_strides[i]);
+                row(out_row, starts, inner_strides);
+                (part, column) = (others, 0);
                 for d in (0..outer).rev() {
                     index[d] += 1;
                     for i in 0..N {
@@ -98,11 +100,22 @@ impl<const N: usize> Nest<N> {
                     index[d] = 0;
                 }
             }
-        };
-        if out.len() <= BLOCK {
-            block(0, out);
-        } else {
-            out.par_chunks_mut(rows_a_block * inner).enumerate().for_each(|(b, rows)| block(b, rows));
+        });
+    }
+}
+
+impl Nest<1> {
+    /// The batch, rows and columns of the input's matrices, if the output is made of their transposes: a change
+    /// between (N, C, H, W) and (N, H, W, C), for example.
+    fn as_transpose(&self) -> Option<[usize; 3]> {
+        match (&self.sizes[..], &self.strides[0][..]) {
+            (&[columns, rows], &[1, stride]) if stride == columns => Some([1, rows, columns]),
+            (&[batch, columns, rows], &[matrix, 1, stride])
+                if stride == columns && matrix == columns * rows =>
+            {
+                Some([batch, rows, columns])
+            }
+            _ => None,
         }
     }
 }
@@ -120,6 +133,18 @@ pub(crate) fn map_into(x: &Array, out: &mut Array, f: impl Fn(f32) -> f32 + Sync
         0 => row.fill(f(data[o])),
         _ => row.iter_mut().zip(data[o..].iter().step_by(s)).for_each(|(r, &v)| *r = f(v)),
     });
+}
+
+/// Copies `x` into `out`, which is dense and of the same shape.
+#[track_caller]
+pub(crate) fn copy_into(x: &Array, out: &mut Array) {
+    if out.numel() > 0
+        && let Some([batch, rows, columns]) = Nest::new(out, [x]).as_transpose()
+    {
+        let x = &x.buffer()[x.offset()..][..batch * rows * columns];
+        return layout::batched_transpose(batch, rows, columns, x, out.memory_mut());
+    }
+    map_into(x, out, |v| v);
 }
 
 /// `out[i] = f(a[i], b[i])` for operands expanded to the same shape; `out` is dense.
@@ -179,7 +204,7 @@ pub(crate) fn output_for(shape: &Shape, inputs: &[&Array]) -> Array {
 #[track_caller]
 pub(crate) fn map(mut x: Array, f: impl Fn(f32) -> f32 + Sync) -> Array {
     if x.is_dense() && x.is_unique() {
-        x.memory_mut().par_chunks_mut(BLOCK).for_each(|chunk| chunk.iter_mut().for_each(|v| *v = f(*v)));
+        for_each_chunk(x.memory_mut(), 1, |_, part| part.iter_mut().for_each(|v| *v = f(*v)));
         return x;
     }
     let mut out = output_for(x.shape(), &[&x]);
@@ -198,14 +223,22 @@ pub(crate) fn zip(a: &Array, b: &Array, shape: &Shape, f: impl Fn(f32, f32) -> f
 /// Writes `f(a[i], b[i])` over `a`, in place if nobody else holds its buffer; `b` broadcasts to `a`'s shape.
 #[track_caller]
 pub(crate) fn update(mut a: Array, b: &Array, f: impl Fn(f32, f32) -> f32 + Sync) -> Array {
-    if a.same_layout(b) && a.is_unique() {
-        let other = b.memory();
-        let out = a.memory_mut();
-        out.par_chunks_mut(BLOCK).zip(other.par_chunks(BLOCK)).for_each(|(x, y)| {
-            x.iter_mut().zip(y).for_each(|(x, &y)| *x = f(*x, y));
-        });
-        return a;
-    }
     let shape = a.shape().clone();
-    zip(&a, b, &shape, f)
+    if !(a.is_dense() && a.is_unique()) {
+        return zip(&a, b, &shape, f);
+    }
+    if a.numel() > 0 {
+        let b = b.expand(shape);
+        let nest = Nest::new(&a, [&b]);
+        let data = &b.buffer()[b.offset()..];
+        nest.run(a.memory_mut(), |row, [o], [s]| match s {
+            1 => row.iter_mut().zip(&data[o..]).for_each(|(x, &y)| *x = f(*x, y)),
+            0 => {
+                let y = data[o];
+                row.iter_mut().for_each(|x| *x = f(*x, y));
+            }
+            _ => row.iter_mut().zip(data[o..].iter().step_by(s)).for_each(|(x, &y)| *x = f(*x, y)),
+        });
+    }
+    a
 }

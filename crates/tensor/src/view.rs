@@ -93,10 +93,11 @@ impl Array {
     /// `len` indices of dimension `dim`: `start`, `start + step`, …
     pub(crate) fn slice(&self, dim: usize, start: usize, len: usize, step: usize) -> Array {
         let mut strides = Dims::from_slice(self.strides());
+        let shape = self.shape().with(dim, len);
         // An empty view must not start beyond the buffer.
-        let offset = if len == 0 { self.offset() } else { self.offset() + start * strides[dim] };
+        let offset = self.offset() + if shape.numel() == 0 { 0 } else { start * strides[dim] };
         strides[dim] *= step;
-        self.view(self.shape().with(dim, len), strides, offset)
+        self.view(shape, strides, offset)
     }
 
     /// Repeats dimensions of size 1 (and adds leading ones) up to `shape`, without copying.

@@ -5,9 +5,11 @@ use crate::array::{Array, DType};
 use crate::dims::IntList;
 use crate::error::ShapeError;
 use crate::op::{self, Op, apply};
+use crate::rows::for_each_row;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
-use rayon::prelude::*;
+use cresset_kernels::parallel;
+use std::ops::Range;
 
 /// The largest or smallest value over some dimensions.
 #[derive(Debug)]
@@ -75,14 +77,14 @@ fn extreme(x: &Array, dims: &[usize], largest: bool) -> Array {
     if dims.len() == x.rank() {
         // In any memory order.
         let dense = x.dense();
-        let parts: Vec<f32> =
-            dense.memory().par_chunks(BLOCK).map(|part| extreme_of(part, largest)).collect();
-        out.memory_mut()[0] = extreme_of(&parts, largest);
+        let x = dense.memory();
+        let best = |range: Range<usize>| extreme_of(&x[range], largest);
+        let two = |a, b| extreme_of(&[a, b], largest);
+        out.memory_mut()[0] = parallel::reduce_blocks(x.len(), BLOCK, best, two).expect("not empty");
         return out;
     }
     let (rows, len) = rows(x, dims);
-    let rows = rows.memory().par_chunks_exact(len);
-    out.memory_mut().par_iter_mut().zip(rows).for_each(|(out, row)| *out = extreme_of(row, largest));
+    for_each_row(out.memory_mut(), 1, rows.memory(), len, |out, row| out[0] = extreme_of(row, largest));
     out
 }
 

@@ -6,7 +6,7 @@ use crate::graph::{self, Step};
 use crate::op;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
-use rayon::prelude::*;
+use cresset_kernels::parallel::for_each_chunk;
 use std::borrow::Borrow;
 
 /// The gradient of a join: each input gets its part.
@@ -61,12 +61,14 @@ fn join(arrays: &[&Array], shape: &Shape, dim: usize) -> Array {
     if out.numel() > 0 {
         let inner: usize = out.shape()[at + 1..].iter().product();
         let row = inner * shape[dim];
-        out.memory_mut().par_chunks_exact_mut(row).enumerate().for_each(|(i, mut out)| {
-            for rows in &rows {
-                let n = rows.shape()[at] * inner;
-                let (part, rest) = out.split_at_mut(n);
-                part.copy_from_slice(&rows.memory()[i * n..(i + 1) * n]);
-                out = rest;
+        for_each_chunk(out.memory_mut(), row, |start, out| {
+            for (i, mut out) in out.chunks_exact_mut(row).enumerate() {
+                for rows in &rows {
+                    let n = rows.shape()[at] * inner;
+                    let (part, rest) = out.split_at_mut(n);
+                    part.copy_from_slice(&rows.memory()[(start / row + i) * n..][..n]);
+                    out = rest;
+                }
             }
         });
     }

@@ -4,10 +4,10 @@ use super::gather::check_index;
 use crate::array::{Array, DType};
 use crate::error::ShapeError;
 use crate::op::{Op, apply};
+use crate::rows::for_each_row;
 use crate::shape::{Dims, Shape};
 use crate::strided;
 use crate::tensor::Tensor;
-use rayon::prelude::*;
 
 #[derive(Debug)]
 struct IndexSelect {
@@ -57,15 +57,11 @@ impl Op<1> for IndexSelect {
         if out.numel() > 0 {
             let (size, inner) = runs(&rows, &order, dim);
             let (from, to) = (size * inner, index.len() * inner);
-            let copy = |(out, x): (&mut [f32], &[f32])| {
+            for_each_row(out.memory_mut(), to, rows.memory(), from, |out, x| {
                 for (out, &i) in out.chunks_exact_mut(inner).zip(&index) {
                     out.copy_from_slice(&x[i as usize * inner..][..inner]);
                 }
-            };
-            out.memory_mut()
-                .par_chunks_exact_mut(to)
-                .zip(rows.memory().par_chunks_exact(from))
-                .for_each(copy);
+            });
         }
         (out.unpermute(&order), x.shape().clone())
     }
@@ -80,13 +76,12 @@ impl Op<1> for IndexSelect {
             let (size, inner) = runs(&out, &order, dim);
             let (from, to) = (index.len() * inner, size * inner);
             // In the order of the indices, so that repeated ones always add up in the same order.
-            let add = |(out, grad): (&mut [f32], &[f32])| {
+            for_each_row(out.memory_mut(), to, rows.memory(), from, |out, grad| {
                 for (grad, &i) in grad.chunks_exact(inner).zip(&index) {
                     let sums = &mut out[i as usize * inner..][..inner];
                     sums.iter_mut().zip(grad).for_each(|(s, g)| *s += g);
                 }
-            };
-            out.memory_mut().par_chunks_exact_mut(to).zip(rows.memory().par_chunks_exact(from)).for_each(add);
+            });
         }
         [Some(out.unpermute(&order))]
     }

@@ -5,10 +5,10 @@ use super::sum::{reduced_shape, rows};
 use crate::array::{Array, DType};
 use crate::error::ShapeError;
 use crate::op::{self, apply};
+use crate::rows::for_each_row;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use crate::trace;
-use rayon::prelude::*;
 use std::cmp::Ordering;
 
 /// From best to worst: NaN first, then by value.
@@ -52,12 +52,10 @@ fn best_indices<T: PartialOrd + Copy>(row: &[T], largest: bool, out: &mut [i64])
 /// For each row of `len` elements, the indices of its `k` best.
 fn best_of_rows<T: PartialOrd + Copy + Sync>(rows: &[T], len: usize, k: usize, largest: bool) -> Vec<i64> {
     let mut found = vec![0i64; rows.len() / len.max(1) * k];
-    if !found.is_empty() {
-        found.par_chunks_exact_mut(k).zip(rows.par_chunks_exact(len)).for_each(|(out, row)| match k {
-            1 => out[0] = best_index(row, largest) as i64,
-            _ => best_indices(row, largest, out),
-        });
-    }
+    for_each_row(&mut found, k, rows, len, |out, row| match k {
+        1 => out[0] = best_index(row, largest) as i64,
+        _ => best_indices(row, largest, out),
+    });
     found
 }
 

@@ -3,10 +3,10 @@
 use crate::array::Array;
 use crate::error::ShapeError;
 use crate::op::{Op, apply};
+use crate::rows::for_each_row;
 use crate::shape::Shape;
 use crate::slice_range::SliceRange;
 use crate::tensor::Tensor;
-use rayon::prelude::*;
 
 /// Which indices are kept.
 #[derive(Debug)]
@@ -105,13 +105,12 @@ fn zeros_around(part: &Array, shape: &Shape, kept: Kept) -> Array {
         let at = order.iter().position(|&d| d == kept.dim).expect("a permutation");
         let inner: usize = rows.shape()[at + 1..].iter().product();
         let (from, to) = (kept.len * inner, shape[kept.dim] * inner);
-        let copy = |(out, part): (&mut [f32], &[f32])| {
+        for_each_row(out.memory_mut(), to, rows.memory(), from, |out, part| {
             for (i, run) in part.chunks_exact(inner).enumerate() {
                 let start = (kept.start + i * kept.step) * inner;
                 out[start..start + inner].copy_from_slice(run);
             }
-        };
-        out.memory_mut().par_chunks_exact_mut(to).zip(rows.memory().par_chunks_exact(from)).for_each(copy);
+        });
     }
     out.unpermute(&order)
 }

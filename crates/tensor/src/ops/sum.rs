@@ -4,10 +4,10 @@ use crate::array::{Array, DType};
 use crate::dims::IntList;
 use crate::error::ShapeError;
 use crate::op::{self, Op, apply};
+use crate::rows::for_each_row;
 use crate::shape::{Dims, Shape};
 use crate::tensor::Tensor;
-use cresset_kernels::{parallel, reduce};
-use rayon::prelude::*;
+use cresset_kernels::reduce;
 
 /// The shape after reducing `dims`.
 pub(crate) fn reduced_shape(x: &Shape, dims: &[usize], keepdim: bool) -> Shape {
@@ -177,19 +177,9 @@ fn sum_run(x: &Array, start: usize, end: usize) -> Array {
     let x = x.memory();
     let sums = out.memory_mut();
     if inner == 1 {
-        // Many short rows share a task.
-        let rows = (parallel::MIN_BLOCK / len).max(1);
-        sums.par_chunks_mut(rows).zip(x.par_chunks(rows * len)).for_each(|(sums, x)| {
-            sums.iter_mut().zip(x.chunks_exact(len)).for_each(|(s, row)| *s = reduce::sum(row) as f32);
-        });
+        for_each_row(sums, 1, x, len, |sum, row| sum[0] = reduce::sum(row) as f32);
     } else {
-        let matrices = (parallel::MIN_BLOCK / (len * inner)).max(1);
-        let sum = |(sums, x): (&mut [f32], &[f32])| {
-            for (sums, x) in sums.chunks_exact_mut(inner).zip(x.chunks_exact(len * inner)) {
-                reduce::sum_columns(len, inner, x, sums);
-            }
-        };
-        sums.par_chunks_mut(matrices * inner).zip(x.par_chunks(matrices * len * inner)).for_each(sum);
+        for_each_row(sums, inner, x, len * inner, |sums, x| reduce::sum_columns(len, inner, x, sums));
     }
     out
 }

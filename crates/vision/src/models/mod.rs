@@ -149,7 +149,7 @@ pub fn find(name: &str) -> Result<&'static Entry, ModelError> {
         name: name.to_owned(),
         similar: REGISTRY
             .iter()
-            .map(|e| (edit_distance(name, e.name), e.name))
+            .map(|e| (strsim::levenshtein(name, e.name), e.name))
             .min()
             .filter(|(distance, _)| *distance <= 3)
             .map(|(_, name)| name),
@@ -167,20 +167,6 @@ pub fn list() -> &'static [Entry] {
 /// As those.
 pub fn create(name: &str, config: &ModelConfig, rng: &mut Generator) -> Result<Box<dyn Layer>, ModelError> {
     find(name)?.build(config, rng)
-}
-
-/// Levenshtein's distance, for "did you mean".
-fn edit_distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let cost = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// A row of the registry whose builder cannot fail before the dry run.

@@ -8,7 +8,7 @@ mod ui;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use commands::{bench, eval, models, predict, stats, summary, train};
+use commands::{bench, convert, eval, models, predict, stats, summary, train};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -28,6 +28,7 @@ enum Command {
     Predict(predict::PredictArgs),
     Summary(summary::SummaryArgs),
     Stats(stats::StatsArgs),
+    Convert(convert::ConvertArgs),
     Models(models::ModelsArgs),
     Bench(bench::BenchArgs),
 }
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Command::Predict(args) => predict::run(&args),
         Command::Summary(args) => summary::run(&args),
         Command::Stats(args) => stats::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Bench(args) => bench::run(&args),
     };

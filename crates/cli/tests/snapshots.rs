@@ -26,7 +26,7 @@ fn check(name: &str, words: &[&str]) {
 #[test]
 fn help() {
     check("help", &["--help"]);
-    for command in ["train", "eval", "predict", "summary", "stats", "models", "bench"] {
+    for command in ["train", "eval", "predict", "summary", "stats", "convert", "models", "bench"] {
         check(&format!("help-{command}"), &[command, "--help"]);
     }
 }

@@ -42,6 +42,21 @@ pub enum TrainError {
         batch: usize,
     },
 
+    /// A name given for freezing is no part of the model.
+    #[error(
+        "cannot freeze {name:?}: the model has no such layer; it has {layers}, and `cresset summary` lists all"
+    )]
+    NoSuchLayer {
+        /// The name.
+        name: String,
+        /// The outermost layers.
+        layers: String,
+    },
+
+    /// Every layer is frozen.
+    #[error("every layer is frozen, nothing is left to learn; freeze fewer with --freeze")]
+    AllFrozen,
+
     /// A label that is no class of the model.
     #[error("sample {index} has label {label}, but the model tells {classes} classes apart (0 to {})", .classes.saturating_sub(1))]
     Label {

@@ -15,6 +15,9 @@ pub trait Observer {
     /// A batch was evaluated: `done` of `total`.
     fn evaluated(&mut self, _done: usize, _total: usize) {}
 
+    /// The model was evaluated between two steps of an epoch.
+    fn checked(&mut self, _step: u64, _evaluation: &Evaluation) {}
+
     /// An epoch was trained and evaluated. `best` says that it is the best so far.
     fn epoch_finished(&mut self, _record: &EpochRecord, _evaluation: &Evaluation, _best: bool) {}
 

@@ -1,5 +1,7 @@
 //! What a trainer can be told.
 
+use crate::freeze::Frozen;
+use crate::trainer::AverageOptions;
 use cresset_nn::schedule::{ReduceLrOnPlateau, Schedule};
 use std::path::PathBuf;
 
@@ -23,6 +25,14 @@ pub struct TrainOptions {
     pub output_dir: Option<PathBuf>,
     /// Write `last.safetensors` every so many steps, as well as after each epoch.
     pub checkpoint_every: Option<u64>,
+    /// Keep a moving average of the model, and evaluate and save it in the model's place.
+    pub average: Option<AverageOptions>,
+    /// End the run when so many epochs in a row were no better than the best before them.
+    pub patience: Option<u64>,
+    /// Evaluate every so many steps, as well as after each epoch.
+    pub eval_every: Option<u64>,
+    /// Layers that do not learn.
+    pub frozen: Frozen,
     /// The run's configuration in full, kept in every checkpoint so that no other file is needed to resume.
     pub config: String,
 }
@@ -39,6 +49,10 @@ impl Default for TrainOptions {
             lr: LrPolicy::PerEpoch(Box::new(cresset_nn::schedule::ConstantLr)),
             output_dir: None,
             checkpoint_every: None,
+            average: None,
+            patience: None,
+            eval_every: None,
+            frozen: Frozen::default(),
             config: String::new(),
         }
     }

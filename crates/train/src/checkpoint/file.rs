@@ -17,6 +17,8 @@ const MODEL: &str = "cresset.model";
 const TRAINING: &str = "cresset.training";
 /// What the names of the optimizer's tensors begin with.
 const OPTIMIZER: &str = "training.optimizer.";
+/// What the names of the tensors of the moving average begin with.
+const AVERAGE: &str = "training.average.";
 /// What the names of all tensors begin with that are no weights.
 const RESERVED: &str = "training.";
 
@@ -42,6 +44,8 @@ pub struct TrainingState {
     pub config: String,
     /// The optimizer's memory.
     pub optimizer: OptimizerState,
+    /// The moving average of the weights; empty if the run keeps none.
+    pub average: StateDict,
 }
 
 /// The part of [`TrainingState`] that is not tensors.
@@ -67,9 +71,11 @@ impl Checkpoint {
         // What other libraries look for.
         metadata.insert("format".into(), "pt".into());
         metadata.insert(MODEL.into(), to_json(card));
-        if let Some(TrainingState { progress, config, optimizer }) = training {
+        if let Some(TrainingState { progress, config, optimizer, average }) = training {
             metadata.insert(TRAINING.into(), to_json(&TrainingMetadata { progress, config }));
-            tensors.extend(optimizer.iter().map(|(key, array)| (format!("{OPTIMIZER}{key}"), array.clone())));
+            for (prefix, state) in [(OPTIMIZER, optimizer), (AVERAGE, average)] {
+                tensors.extend(state.iter().map(|(key, array)| (format!("{prefix}{key}"), array.clone())));
+            }
         }
         metadata.insert(checksum::KEY.into(), checksum(&tensors, &metadata));
         Ok(weights::save(path, &tensors, &metadata)?)
@@ -98,13 +104,14 @@ impl Checkpoint {
                 env!("CARGO_PKG_VERSION")
             )));
         }
+        let average = with_prefix(&tensors, AVERAGE);
         let optimizer = split_training(&mut tensors);
         let training = match metadata.get(TRAINING) {
             None => None,
             Some(text) => {
                 let TrainingMetadata { progress, config } =
                     from_json(text).map_err(|e| bad(format!("its training state is not readable: {e}")))?;
-                Some(TrainingState { progress, config, optimizer })
+                Some(TrainingState { progress, config, optimizer, average })
             }
         };
         Ok(Self { path: path.to_path_buf(), card, weights: tensors, training })
@@ -128,8 +135,13 @@ pub fn split_training(tensors: &mut StateDict) -> OptimizerState {
     let (reserved, weights): (StateDict, StateDict) =
         std::mem::take(tensors).into_iter().partition(|(name, _)| name.starts_with(RESERVED));
     *tensors = weights;
-    let optimizer = reserved.into_iter();
-    optimizer.filter_map(|(name, array)| Some((name.strip_prefix(OPTIMIZER)?.to_owned(), array))).collect()
+    with_prefix(&reserved, OPTIMIZER)
+}
+
+/// The tensors whose names begin with `prefix`, under the rest of their names.
+fn with_prefix(tensors: &StateDict, prefix: &str) -> StateDict {
+    let tensors = tensors.iter();
+    tensors.filter_map(|(name, array)| Some((name.strip_prefix(prefix)?.to_owned(), array.clone()))).collect()
 }
 
 fn to_json(value: &impl Serialize) -> String {

@@ -9,6 +9,7 @@
 //! | [`ModelCard`]: model, classes, input, normalization | metadata `cresset.model`, JSON |
 //! | checksum of all tensors and of the metadata | metadata `cresset.checksum` |
 //! | optimizer's memory (training only) | tensors under `training.optimizer.` |
+//! | moving average of the weights (training only) | tensors under `training.average.` |
 //! | [`Progress`](crate::Progress) and configuration (training only) | metadata `cresset.training`, JSON |
 //!
 //! `best.safetensors` has the first three, `last.safetensors` all. Whoever knows nothing of cresset sees a state dict,

@@ -3,13 +3,12 @@
 use super::Trainer;
 use crate::error::Result;
 use crate::observer::{EpochStart, Observer, StepReport};
-use cresset_nn::ModuleExt;
 use std::time::Instant;
 
 impl Trainer {
     /// Trains from where the run stands to the end of the epoch. False if the observer asked to stop before that.
     pub(super) fn train_epoch(&mut self, observer: &mut dyn Observer) -> Result<bool> {
-        self.model.train();
+        self.options.frozen.train(&mut *self.model);
         observer.epoch_started(&EpochStart {
             epoch: self.progress.epoch + 1,
             epochs: self.options.epochs,
@@ -37,10 +36,23 @@ impl Trainer {
             if due && !at_end {
                 self.save_last(observer)?;
             }
+            if self.options.eval_every.is_some_and(|n| self.progress.step.is_multiple_of(n)) && !at_end {
+                self.check(observer)?;
+                clock = Instant::now();
+            }
             if observer.should_stop() {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Evaluates between two steps. It only informs: the best weights are those of whole epochs.
+    fn check(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        if let Some(evaluation) = self.evaluate(observer)? {
+            observer.checked(self.progress.step, &evaluation);
+        }
+        self.options.frozen.train(&mut *self.model);
+        Ok(())
     }
 }

@@ -1,8 +1,13 @@
 //! The training loop.
 
+mod average;
 mod epoch;
 mod learning_rate;
+mod range_test;
 mod step;
+
+pub use average::AverageOptions;
+pub use range_test::{LrPoint, steepest};
 
 use crate::checkpoint::{Checkpoint, ModelCard, TrainingState};
 use crate::error::{Result, TrainError};
@@ -12,8 +17,9 @@ use crate::options::TrainOptions;
 use crate::progress::Progress;
 use crate::record::EpochRecord;
 use crate::run_dir::RunDir;
-use cresset_nn::Layer;
+use average::Average;
 use cresset_nn::optim::Optimizer;
+use cresset_nn::{Layer, ModuleExt};
 use cresset_vision::loader::DataLoader;
 
 /// Trains a model, evaluates it after every epoch, and keeps checkpoints.
@@ -29,6 +35,7 @@ pub struct Trainer {
     card: ModelCard,
     options: TrainOptions,
     progress: Progress,
+    average: Option<Average>,
     run_dir: Option<RunDir>,
     best: Option<Evaluation>,
 }
@@ -36,7 +43,7 @@ pub struct Trainer {
 /// How [`Trainer::fit`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// All epochs are done.
+    /// All epochs are done, or [`TrainOptions::patience`] has run out.
     Finished,
     /// The observer asked to stop; a checkpoint was written if there is an output folder.
     Stopped,
@@ -56,6 +63,7 @@ impl Trainer {
     ) -> Result<Self> {
         let run_dir = options.output_dir.as_deref().map(RunDir::create).transpose()?;
         let base_lrs = optimizer.lrs();
+        let average = options.average.map(|options| Average::new(options, &*model));
         let progress = Progress::default();
         Ok(Self {
             model,
@@ -66,6 +74,7 @@ impl Trainer {
             card,
             options,
             progress,
+            average,
             run_dir,
             best: None,
         })
@@ -77,7 +86,7 @@ impl Trainer {
     /// If the checkpoint has no training state, or is of another model, optimizer or data set.
     pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let bad = |reason: String| TrainError::bad_checkpoint(&checkpoint.path, reason);
-        let Some(TrainingState { progress, optimizer, .. }) = &checkpoint.training else {
+        let Some(TrainingState { progress, optimizer, average, .. }) = &checkpoint.training else {
             return Err(bad(
                 "holds weights but no training state; resume from last.safetensors, or start a new run \
                             from these weights with --weights"
@@ -95,6 +104,9 @@ impl Trainer {
         self.optimizer
             .load_state(optimizer)
             .map_err(|source| TrainError::OptimizerState { path: checkpoint.path.clone(), source })?;
+        if let Some(own) = &self.average {
+            own.restore(average, &checkpoint.path)?;
+        }
         if let Some(dir) = &self.run_dir {
             dir.rewrite_metrics(&progress.history)?;
         }
@@ -108,7 +120,7 @@ impl Trainer {
     /// # Errors
     /// If data cannot be loaded, a checkpoint cannot be written, or a loss is not finite.
     pub fn fit(&mut self, observer: &mut dyn Observer) -> Result<Outcome> {
-        while self.progress.epoch < self.options.epochs {
+        while self.progress.epoch < self.options.epochs && !self.is_out_of_patience() {
             let evaluation = match self.train_epoch(observer)? {
                 true => self.evaluate(observer)?,
                 false => None,
@@ -125,12 +137,16 @@ impl Trainer {
         Ok(Outcome::Finished)
     }
 
-    /// Evaluates the model as it is.
+    /// Evaluates the model, or its moving average if there is one, as it is.
     ///
     /// # Errors
     /// If data cannot be loaded.
     pub fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<Option<Evaluation>> {
-        evaluate(&mut *self.model, &self.val_data, observer)
+        let model = match &mut self.average {
+            Some(average) => average.model_mut(),
+            None => &mut *self.model,
+        };
+        evaluate(model, &self.val_data, observer)
     }
 
     /// Takes note of an epoch: record, best weights, checkpoint, next learning rate. The checkpoint comes before the
@@ -178,7 +194,8 @@ impl Trainer {
     fn save_best(&self, observer: &mut dyn Observer) -> Result<()> {
         let Some(dir) = &self.run_dir else { return Ok(()) };
         let path = dir.best();
-        Checkpoint::save(&path, &self.current_card(), &*self.model, None)?;
+        let model = self.average.as_ref().map_or(&*self.model, Average::model);
+        Checkpoint::save(&path, &self.current_card(), model, None)?;
         observer.saved(&path);
         Ok(())
     }
@@ -190,6 +207,7 @@ impl Trainer {
             progress: self.progress.clone(),
             config: self.options.config.clone(),
             optimizer: self.optimizer.state(),
+            average: self.average.as_ref().map(|average| average.model().state_dict()).unwrap_or_default(),
         };
         Checkpoint::save(&path, &self.current_card(), &*self.model, Some(&state))?;
         observer.saved(&path);
@@ -207,6 +225,12 @@ impl Trainer {
         }
     }
 
+    /// Whether the last epochs were no better than the best before them, once too often.
+    fn is_out_of_patience(&self) -> bool {
+        let since_best = self.progress.epoch - self.progress.best_epoch;
+        self.options.patience.is_some_and(|patience| self.progress.epoch > 0 && since_best >= patience)
+    }
+
     fn require_finite(&self, what: &'static str, value: f64, batch: usize) -> Result<()> {
         if value.is_finite() {
             return Ok(());
@@ -217,6 +241,16 @@ impl Trainer {
     /// The model.
     pub fn model(&self) -> &dyn Layer {
         &*self.model
+    }
+
+    /// How the trainer trains.
+    pub fn options(&self) -> &TrainOptions {
+        &self.options
+    }
+
+    /// The data that is trained on.
+    pub fn train_data(&self) -> &DataLoader {
+        &self.train_data
     }
 
     /// The data that is evaluated after each epoch.

@@ -48,6 +48,7 @@ impl Trainer {
         }
         self.optimizer.step();
         self.progress.step += 1;
+        self.update_average();
         Ok(Some(loss_sum / images as f64))
     }
 
@@ -84,5 +85,15 @@ impl Trainer {
         let sum = value * samples.len() as f64;
         self.progress.meter.add_loss(sum, samples.len());
         Ok(sum)
+    }
+
+    /// Takes the new weights into the moving average, if it is time.
+    fn update_average(&self) {
+        let Some(average) = &self.average else { return };
+        let (step, every) = (self.progress.step, average.options.every.max(1));
+        let first = step == every;
+        if step.is_multiple_of(every) {
+            average.update(&*self.model, first || self.progress.epoch < average.options.warmup_epochs);
+        }
     }
 }

@@ -118,6 +118,7 @@ impl Setup {
             output_dir: Some(dir.path().to_path_buf()),
             checkpoint_every: args.run.checkpoint_every,
             config,
+            ..Default::default()
         };
         let optimizer = optimizer(&args.optimizer, &*self.model);
         Ok(Trainer::new(self.model, optimizer, (self.train, self.val), self.card, options)?)

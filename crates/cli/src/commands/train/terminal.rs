@@ -12,6 +12,8 @@ pub struct Terminal<'a> {
     signals: &'a Signals,
     bar: ProgressBar,
     epochs: u64,
+    /// Images in an epoch.
+    images: u64,
     /// When the bar's text was last made.
     refreshed: Instant,
     /// Images done when this epoch started or went on, and when that was.
@@ -23,7 +25,7 @@ impl<'a> Terminal<'a> {
     pub fn new(signals: &'a Signals) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
         let now = Instant::now();
-        Self { signals, bar, epochs: 0, refreshed: now, start: (0, now) }
+        Self { signals, bar, epochs: 0, images: 0, refreshed: now, start: (0, now) }
     }
 
     /// Takes the bar away.
@@ -50,6 +52,7 @@ impl<'a> Terminal<'a> {
 impl Observer for Terminal<'_> {
     fn epoch_started(&mut self, start: &EpochStart) {
         self.epochs = start.epochs;
+        self.images = start.images;
         self.start = (start.images_done, Instant::now());
         self.style("{prefix} [{bar:24}] {pos}/{len}  {msg}  {eta} left");
         self.bar.reset();
@@ -77,6 +80,14 @@ impl Observer for Terminal<'_> {
         if self.is_due() {
             self.bar.set_position(done as u64);
         }
+    }
+
+    fn checked(&mut self, step: u64, evaluation: &Evaluation) {
+        let line =
+            format!("step {step}  val loss {:.4}  val acc {}\n", evaluation.loss, percent(evaluation.top1));
+        self.bar.suspend(|| output::text(&line)).unwrap_or_default();
+        self.style("{prefix} [{bar:24}] {pos}/{len}  {msg}  {eta} left");
+        self.bar.set_length(self.images);
     }
 
     fn epoch_finished(&mut self, record: &EpochRecord, _: &Evaluation, best: bool) {

@@ -1,6 +1,6 @@
 //! Data sets as the commands want them.
 
-use crate::config::validate::UsageError;
+use crate::config::validate::{UsageError, refuse};
 use crate::ui::download::DownloadBar;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 #[derive(Args, Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SourceArgs {
-    /// Data set: digits (built in), mnist, fashion-mnist, cifar10, cifar100, or a folder of class folders
+    /// Data set: digits (built in), mnist, fashion-mnist, cifar10, cifar100, a folder of class folders, or a .tar.gz of one
     #[arg(long, value_name = "NAME|DIR", default_value = "digits", help_heading = "Data")]
     pub data: String,
     /// Folder in which the files of a named data set are, or are put when downloaded
@@ -26,6 +26,12 @@ pub struct SourceArgs {
     /// Never use the network: missing files are an error
     #[arg(long, help_heading = "Data")]
     pub no_download: bool,
+    /// Hold out this share of the training data for validation, in place of the data set's own validation part
+    #[arg(long, value_name = "X", help_heading = "Data", allow_negative_numbers = true)]
+    pub val_split: Option<f64>,
+    /// Keep decoded images of a folder in memory, up to so many MiB
+    #[arg(long, value_name = "MIB", default_value_t = 0, help_heading = "Data")]
+    pub cache: usize,
 }
 
 /// A part of a data set.
@@ -49,8 +55,18 @@ impl SourceArgs {
         let bar = DownloadBar::default();
         let progress = |progress: Progress<'_>| bar.show(&progress);
         let fetch = Fetch { allowed: !self.no_download, mirror: None, progress: Some(&progress) };
-        let options =
-            DataOptions { dir: self.data_dir.clone(), color: Color::Rgb, fetch, ..Default::default() };
+        if let Some(share) = self.val_split.filter(|&share| !(share > 0.0 && share < 1.0)) {
+            refuse::<()>("--val-split", share, "shares between 0 and 1, such as 0.1")?;
+        }
+        let options = DataOptions {
+            dir: self.data_dir.clone(),
+            val_split: self.val_split,
+            // The same share at every run and in `cresset eval`, whatever the seed of the training.
+            seed: 0,
+            color: Color::Rgb,
+            cache: self.cache.saturating_mul(1 << 20),
+            fetch,
+        };
         datasets::open(&self.data, &options).map_err(|error| match error {
             VisionError::UnknownDataset { .. } => UsageError(error.to_string()).into(),
             other => other.into(),
@@ -77,7 +93,8 @@ impl SourceArgs {
         splits.val.clone().ok_or_else(|| {
             let data = &self.data;
             UsageError(format!(
-                "--data {data} has no validation part; split it into {data}/train and {data}/val"
+                "--data {data} has no validation part; hold out a share with --val-split 0.1, or split it into \
+                 {data}/train and {data}/val"
             ))
             .into()
         })

@@ -8,7 +8,7 @@ mod ui;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use commands::{bench, convert, eval, models, predict, stats, summary, train};
+use commands::{bench, convert, eval, lr_find, models, predict, preview, stats, summary, train};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -28,6 +28,8 @@ enum Command {
     Predict(predict::PredictArgs),
     Summary(summary::SummaryArgs),
     Stats(stats::StatsArgs),
+    LrFind(Box<lr_find::LrFindArgs>),
+    Preview(preview::PreviewArgs),
     Convert(convert::ConvertArgs),
     Models(models::ModelsArgs),
     Bench(bench::BenchArgs),
@@ -53,6 +55,8 @@ fn main() -> ExitCode {
         Command::Predict(args) => predict::run(&args),
         Command::Summary(args) => summary::run(&args),
         Command::Stats(args) => stats::run(&args),
+        Command::LrFind(args) => lr_find::run(*args),
+        Command::Preview(args) => preview::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -26,7 +26,9 @@ fn check(name: &str, words: &[&str]) {
 #[test]
 fn help() {
     check("help", &["--help"]);
-    for command in ["train", "eval", "predict", "summary", "stats", "convert", "models", "bench"] {
+    for command in
+        ["train", "eval", "predict", "summary", "stats", "lr-find", "preview", "convert", "models", "bench"]
+    {
         check(&format!("help-{command}"), &[command, "--help"]);
     }
 }

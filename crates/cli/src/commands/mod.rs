@@ -3,8 +3,10 @@
 pub mod bench;
 pub mod convert;
 pub mod eval;
+pub mod lr_find;
 pub mod models;
 pub mod predict;
+pub mod preview;
 pub mod stats;
 pub mod summary;
 pub mod train;

@@ -17,6 +17,9 @@ pub struct DataArgs {
     /// Threads that load and transform images; 0 uses the training thread [default: one a core, at most 4]
     #[arg(short = 'j', long, value_name = "N")]
     pub workers: Option<usize>,
+    /// Leave out images that cannot be read, and list them at the end, instead of stopping at the first
+    #[arg(long)]
+    pub skip_broken: bool,
     /// Mean of each channel for normalization, 0 to 1 [default: the data set's]
     #[arg(long, value_name = "X", value_delimiter = ',')]
     pub mean: Option<Vec<f32>>,

@@ -4,18 +4,26 @@
 //! same structs are read from `--config FILE.toml` and written to a run's `config.toml`, so a key in a file is a
 //! flag without its dashes.
 
+mod augment;
 mod data;
+mod evaluation;
 pub mod file;
+mod finetune;
 mod optimizer;
+#[cfg(test)]
+mod recipes;
 mod run;
 mod runtime;
 mod schedule;
 mod train;
 pub mod validate;
 
+pub use augment::AugmentArgs;
 pub use data::DataArgs;
+pub use evaluation::EvaluationArgs;
+pub use finetune::FineTuneArgs;
 pub use optimizer::{OptimizerArgs, OptimizerKind};
 pub use run::RunArgs;
 pub use runtime::RuntimeArgs;
 pub use schedule::{ScheduleArgs, SchedulerKind};
-pub use train::TrainArgs;
+pub use train::{ModelArgs, TrainArgs};

@@ -1,6 +1,6 @@
 //! All flags of `cresset train` together.
 
-use super::{DataArgs, OptimizerArgs, RunArgs, ScheduleArgs};
+use super::{AugmentArgs, DataArgs, EvaluationArgs, FineTuneArgs, OptimizerArgs, RunArgs, ScheduleArgs};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -15,13 +15,22 @@ pub struct TrainArgs {
     pub data: DataArgs,
     #[command(flatten)]
     #[serde(flatten)]
+    pub augment: AugmentArgs,
+    #[command(flatten)]
+    #[serde(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub finetune: FineTuneArgs,
     #[command(flatten)]
     #[serde(flatten)]
     pub optimizer: OptimizerArgs,
     #[command(flatten)]
     #[serde(flatten)]
     pub schedule: ScheduleArgs,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub evaluation: EvaluationArgs,
     #[command(flatten)]
     #[serde(flatten)]
     pub run: RunArgs,
@@ -55,6 +64,9 @@ impl TrainArgs {
     /// The first flag that is out of its range.
     pub fn validate(&self) -> Result<()> {
         self.data.validate()?;
+        self.augment.validate()?;
+        self.finetune.validate()?;
+        self.evaluation.validate()?;
         self.optimizer.validate()?;
         self.schedule.validate(self.optimizer.epochs, self.optimizer.lr)?;
         self.run.validate()

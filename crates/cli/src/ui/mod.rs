@@ -1,5 +1,6 @@
 //! What people see.
 
+pub mod chart;
 pub mod download;
 pub mod errors;
 pub mod number;

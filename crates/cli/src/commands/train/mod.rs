@@ -3,7 +3,7 @@
 mod folder;
 mod plan;
 mod report;
-mod setup;
+pub mod setup;
 mod terminal;
 
 use crate::config::TrainArgs;
@@ -31,7 +31,7 @@ pub fn run(parsed: TrainArgs, flags: &[OsString]) -> Result<ExitCode> {
     };
     let config = toml::to_string(&args)?;
     let introduction = setup.describe(&args, &dir);
-    let mut trainer = setup.into_trainer(&args, &dir, config.clone())?;
+    let mut trainer = setup.into_trainer(&args, Some(&dir), config.clone())?;
     match &checkpoint {
         Some(checkpoint) => trainer.resume(checkpoint)?,
         None => dir.write_config(&config)?,

@@ -17,8 +17,17 @@ pub struct Plan {
 }
 
 /// Options that may change between a run and its resume, because the result does not depend on them.
-const HARMLESS: [&str; 6] =
-    ["threads", "workers", "data-dir", "no-download", "validation-batch-size", "checkpoint-every"];
+const HARMLESS: [&str; 9] = [
+    "threads",
+    "workers",
+    "data-dir",
+    "no-download",
+    "cache",
+    "validation-batch-size",
+    "checkpoint-every",
+    "eval-every",
+    "patience",
+];
 
 impl Plan {
     /// Puts the options together.

@@ -6,6 +6,7 @@ use crate::ui::output;
 use crate::ui::table::{Align, table};
 use anyhow::Result;
 use cresset_train::{Classifier, Evaluation, RunDir, Trainer, evaluate};
+use cresset_vision::loader::DataLoader;
 
 /// How many classes and confusions are shown.
 const WORST: usize = 5;
@@ -25,15 +26,17 @@ pub fn finish(trainer: &Trainer, dir: &RunDir) -> Result<()> {
         }
     };
     let classes = &trainer.card().classes;
-    let mut text = format!(
+    let mut text = ended_early(trainer);
+    text.push_str(&format!(
         "\nbest: {} in epoch {} (loss {:.4}, top-5 {})\n",
         percent(best.val_top1),
         best.epoch,
         best.val_loss,
         percent(evaluation.top5)
-    );
+    ));
     text.push_str(&weakest_classes(evaluation, classes));
     text.push_str(&samples(evaluation, classes));
+    text.push_str(&broken(trainer));
     text.push_str(&format!(
         "\nweights in {0}/best.safetensors; try: cresset predict --weights {0}/best.safetensors IMAGE\n",
         shown(dir)
@@ -50,6 +53,30 @@ pub fn stopped(trainer: &Trainer, dir: &RunDir) -> Result<()> {
         progress.batch,
         shown(dir)
     ))
+}
+
+/// That the run was not worth going on with, if so.
+fn ended_early(trainer: &Trainer) -> String {
+    let progress = trainer.progress();
+    if progress.epoch >= trainer.options().epochs {
+        return String::new();
+    }
+    let since = progress.epoch - progress.best_epoch;
+    format!("ended after {} epochs: {since} in a row were no better than the best\n", progress.epoch)
+}
+
+/// The images that could not be read and were left out.
+fn broken(trainer: &Trainer) -> String {
+    let broken: Vec<_> =
+        [trainer.train_data(), trainer.val_data()].into_iter().flat_map(DataLoader::broken).collect();
+    if broken.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{} images were left out because they could not be read:\n", broken.len());
+    for (_, reason) in broken.iter().take(WORST) {
+        text.push_str(&format!("  {reason}\n"));
+    }
+    text
 }
 
 fn weakest_classes(evaluation: &Evaluation, classes: &[String]) -> String {

@@ -13,7 +13,7 @@ use cresset_nn::schedule::{
 use cresset_nn::{Layer, ModuleExt, Param, Strictness, weights};
 use cresset_tensor::Generator;
 use cresset_train::checkpoint::{Checkpoint, ModelCard, split_training};
-use cresset_train::{LrPolicy, RunDir, TrainOptions, Trainer};
+use cresset_train::{Frozen, LrPolicy, RunDir, TrainOptions, Trainer};
 use cresset_vision::loader::{DataLoader, LoaderOptions};
 use cresset_vision::models::{self, ModelConfig, WeightsInit};
 use std::path::Path;
@@ -26,6 +26,8 @@ pub struct Setup {
     val: DataLoader,
     /// What was loaded from `--weights`.
     weights: Option<String>,
+    frozen: Frozen,
+    optimizer: Box<dyn Optimizer>,
 }
 
 impl Setup {
@@ -42,10 +44,12 @@ impl Setup {
             Some(checkpoint) => checkpoint.card.preprocessing.clone(),
             None => source.preprocessing(&splits, entry.input)?,
         };
+        args.augment.resize(source, &mut preprocessing)?;
         if let (Some(mean), Some(std)) = (&args.data.mean, &args.data.std) {
             (preprocessing.mean, preprocessing.std) = (mean.clone(), std.clone());
         }
         let pipeline = preprocessing.pipeline()?;
+        let train_pipeline = args.augment.train_pipeline(source, &preprocessing)?;
         let [in_channels, height, width] = preprocessing.input;
         let card = ModelCard::new(entry.name, splits.train.classes().to_vec(), preprocessing);
         let config = ModelConfig {
@@ -60,24 +64,31 @@ impl Setup {
             (Some(path), None) => Some(load_weights(&*model, path)?),
             _ => None,
         };
+        let frozen = Frozen::new(&*model, &args.finetune.freeze)?;
+        let groups = optimizer(args, &*model)?;
         let options = LoaderOptions {
             batch_size: args.optimizer.batch_size,
             shuffle: true,
             workers: args.data.workers(),
             seed,
+            skip_broken: args.data.skip_broken,
+            mix: args.augment.mix()?,
             ..Default::default()
         };
         let val_options = LoaderOptions {
             batch_size: args.optimizer.validation_batch_size.unwrap_or(args.optimizer.batch_size),
             shuffle: false,
+            mix: None,
             ..options.clone()
         };
         Ok(Self {
             card,
             model,
-            train: DataLoader::new(splits.train, pipeline.clone(), options)?,
+            train: DataLoader::new(splits.train, train_pipeline, options)?,
             val: DataLoader::new(val, pipeline, val_options)?,
             weights,
+            frozen,
+            optimizer: groups,
         })
     }
 
@@ -96,17 +107,24 @@ impl Setup {
         if let (Some(report), Some(path)) = (&self.weights, &args.model.weights) {
             text.push_str(&format!("{}: {report}\n", path.display()));
         }
+        if !args.finetune.freeze.is_empty() {
+            let learning = thousands(self.model.num_trainable_parameters() as u64);
+            text.push_str(&format!(
+                "frozen: {}; {learning} parameters learn\n",
+                args.finetune.freeze.join(", ")
+            ));
+        }
         let threads = args.run.runtime.threads();
         let seed = args.run.seed.unwrap_or(0);
         text.push_str(&format!("seed {seed}, {threads} threads, writing to {}\n", shown(dir)));
         text
     }
 
-    /// The trainer.
+    /// The trainer; without a folder it writes nothing.
     ///
     /// # Errors
     /// If the output folder cannot be written.
-    pub fn into_trainer(self, args: &TrainArgs, dir: &RunDir, config: String) -> Result<Trainer> {
+    pub fn into_trainer(self, args: &TrainArgs, dir: Option<&RunDir>, config: String) -> Result<Trainer> {
         let steps = self.train.num_batches().div_ceil(args.optimizer.grad_accum_steps) as u64;
         let options = TrainOptions {
             epochs: args.optimizer.epochs as u64,
@@ -115,13 +133,19 @@ impl Setup {
             label_smoothing: args.optimizer.label_smoothing,
             clip_grad_norm: args.optimizer.clip_grad_norm,
             lr: lr_policy(&args.schedule, &args.optimizer, steps),
-            output_dir: Some(dir.path().to_path_buf()),
+            output_dir: dir.map(|dir| dir.path().to_path_buf()),
             checkpoint_every: args.run.checkpoint_every,
+            average: args.evaluation.average(
+                (args.optimizer.batch_size * args.optimizer.grad_accum_steps) as u64,
+                args.optimizer.epochs as u64,
+                args.schedule.lr_warmup_epochs,
+            ),
+            patience: args.evaluation.patience,
+            eval_every: args.evaluation.eval_every,
+            frozen: self.frozen,
             config,
-            ..Default::default()
         };
-        let optimizer = optimizer(&args.optimizer, &*self.model);
-        Ok(Trainer::new(self.model, optimizer, (self.train, self.val), self.card, options)?)
+        Ok(Trainer::new(self.model, self.optimizer, (self.train, self.val), self.card, options)?)
     }
 }
 
@@ -135,32 +159,42 @@ fn load_weights(model: &dyn Layer, path: &Path) -> Result<String> {
     }
 }
 
-fn optimizer(args: &OptimizerArgs, model: &dyn Layer) -> Box<dyn Optimizer> {
-    let momentum = args.momentum;
+/// The optimizer, with a group for each learning rate and weight decay.
+fn optimizer(args: &TrainArgs, model: &dyn Layer) -> Result<Box<dyn Optimizer>> {
+    let OptimizerArgs { momentum, opt_eps: eps, opt, .. } = args.optimizer;
     let sgd = |nesterov| {
         move |lr, weight_decay| SgdOptions { lr, momentum, weight_decay, nesterov, ..Default::default() }
     };
-    let betas = (args.opt_betas[0], args.opt_betas[1]);
-    let eps = args.opt_eps;
+    let betas = (args.optimizer.opt_betas[0], args.optimizer.opt_betas[1]);
     let adam = |lr, weight_decay| AdamOptions { lr, betas, eps, weight_decay, ..Default::default() };
-    match args.opt {
-        OptimizerKind::Sgd => Box::new(Sgd::with_groups(groups(args, model, sgd(false)))),
-        OptimizerKind::Nesterov => Box::new(Sgd::with_groups(groups(args, model, sgd(true)))),
-        OptimizerKind::Adam => Box::new(Adam::with_groups(groups(args, model, adam))),
-        OptimizerKind::Adamw => Box::new(AdamW::with_groups(groups(args, model, adam))),
-    }
+    Ok(match opt {
+        OptimizerKind::Sgd => Box::new(Sgd::with_groups(groups(args, model, sgd(false))?)),
+        OptimizerKind::Nesterov => Box::new(Sgd::with_groups(groups(args, model, sgd(true))?)),
+        OptimizerKind::Adam => Box::new(Adam::with_groups(groups(args, model, adam)?)),
+        OptimizerKind::Adamw => Box::new(AdamW::with_groups(groups(args, model, adam)?)),
+    })
 }
 
-/// One group, or two where norms and biases decay differently.
-fn groups<O>(args: &OptimizerArgs, model: &dyn Layer, options: impl Fn(f64, f64) -> O) -> Vec<Group<O>> {
-    let group = |params: Vec<(String, Param)>, decay| Group { params, options: options(args.lr, decay) };
-    match args.norm_weight_decay {
-        None => vec![group(model.named_parameters(), args.weight_decay)],
-        Some(norm_decay) => {
-            let (weights, norms) = split_by_weight_decay(model);
-            vec![group(weights, args.weight_decay), group(norms, norm_decay)]
+/// One group for each factor on the learning rate, or two where norms and biases decay differently.
+fn groups<O>(args: &TrainArgs, model: &dyn Layer, options: impl Fn(f64, f64) -> O) -> Result<Vec<Group<O>>> {
+    let OptimizerArgs { lr, weight_decay, norm_weight_decay, .. } = args.optimizer;
+    let (_, norms) = split_by_weight_decay(model);
+    let is_norm = |param: &Param| norms.iter().any(|(_, norm)| norm.is_same(param));
+    let mut groups = Vec::new();
+    for (factor, params) in args.finetune.by_rate(model.named_parameters())? {
+        let mut add = |params: Vec<(String, Param)>, decay| {
+            groups.push(Group { params, options: options(lr * factor, decay) });
+        };
+        match norm_weight_decay {
+            None => add(params, weight_decay),
+            Some(norm_decay) => {
+                let (norms, weights) = params.into_iter().partition(|(_, param)| is_norm(param));
+                add(weights, weight_decay);
+                add(norms, norm_decay);
+            }
         }
     }
+    Ok(groups)
 }
 
 /// The schedule, in epochs or in steps.

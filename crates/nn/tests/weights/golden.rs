@@ -23,7 +23,7 @@ fn every_flavour_is_read_or_refused_by_name() {
                 let named =
                     keys.map(|key| (key.to_owned(), expected.tensors[&format!("{set}/{key}")].clone()));
                 let named: StateDict = named.collect();
-                eprintln!("{name}");
+                eprintln!("{name}"); // seen where the comparison fails
                 assert_same(&found, &named);
             }
             (Err(message), Some(_)) => {

@@ -30,12 +30,14 @@ pub enum AutoAugment {
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BasicAugment {
-    /// Photographs as "crop-resize", CIFAR as "crop-pad", handwriting as "none"
+    /// Photographs as "crop-resize", CIFAR as "crop-pad", the built-in digits as "shift", other handwriting as "none"
     Auto,
     /// A random part resized, and mirrored half of the time
     CropResize,
     /// Moved by up to 4 pixels, and mirrored half of the time
     CropPad,
+    /// Moved by up to 2 pixels
+    Shift,
     /// Nothing
     None,
 }
@@ -149,6 +151,7 @@ impl AugmentArgs {
         let basic = match self.augment {
             BasicAugment::Auto if source.is_folder() => BasicAugment::CropResize,
             BasicAugment::Auto if channels == 3 => BasicAugment::CropPad,
+            BasicAugment::Auto if source.data == "digits" => BasicAugment::Shift,
             BasicAugment::Auto => BasicAugment::None,
             chosen => chosen,
         };
@@ -166,6 +169,9 @@ impl AugmentArgs {
                 };
                 images.then(RandomCrop::new(side, 4)?).then(RandomHorizontalFlip::new(0.5)?)
             }
+            BasicAugment::Shift => images
+                .then(Resize::exact(side, side, Interpolation::Bilinear)?)
+                .then(RandomCrop::new(side, 2)?),
             _ if source.is_folder() => images.then(Resize::exact(side, side, Interpolation::Bilinear)?),
             _ => images.then(Resize::exact(height, width, Interpolation::Bilinear)?),
         };

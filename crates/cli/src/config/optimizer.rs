@@ -26,7 +26,7 @@ pub enum OptimizerKind {
 #[command(next_help_heading = "Optimization")]
 pub struct OptimizerArgs {
     /// Passes over the training data
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = whole, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = whole, allow_negative_numbers = true)]
     pub epochs: usize,
     /// Images in a batch
     #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = whole, allow_negative_numbers = true)]

@@ -98,14 +98,13 @@ impl Tensor {
     /// # Panics
     /// If `step` is zero or an argument is not finite.
     #[track_caller]
-    pub fn arange(start: f32, end: f32, step: f32) -> Self {
+    pub fn arange(start: f64, end: f64, step: f64) -> Self {
         assert!(
             step != 0.0 && [start, end, step].iter().all(|v| v.is_finite()),
             "arange: start, end and step must be finite and step not zero, found ({start}, {end}, {step})"
         );
-        let n = ((f64::from(end) - f64::from(start)) / f64::from(step)).ceil().max(0.0) as usize;
-        let data = (0..n).map(|i| (f64::from(start) + i as f64 * f64::from(step)) as f32).collect();
-        Self::from_vec(data, [n])
+        let n = ((end - start) / step).ceil().max(0.0) as usize;
+        Self::from_vec((0..n).map(|i| (start + i as f64 * step) as f32).collect(), [n])
     }
 
     /// The identity matrix (n, n).

@@ -3,6 +3,7 @@
 use cresset_tensor::gradcheck::{GradcheckError, GradcheckOptions, gradcheck};
 use cresset_tensor::op::{Op, apply};
 use cresset_tensor::{Array, Generator, Shape, ShapeError, Tensor};
+use std::slice::from_ref;
 
 fn randn<const N: usize>(shape: [usize; N]) -> Tensor {
     let key: Vec<u64> = shape.iter().map(|&d| d as u64).collect();
@@ -48,10 +49,10 @@ fn elementwise() {
     let of_distinct: [fn(&Tensor) -> Tensor; 3] =
         [Tensor::abs, |x| x.clamp(-0.5, 1.0), |x| x.clamp_min(0.0).clamp_max(0.5)];
     for x in shapes(|s| Tensor::randn(s, &mut Generator::new(1))) {
-        smooth.iter().for_each(|f| check(|t| f(&t[0]), &[x.clone()]));
+        smooth.iter().for_each(|f| check(|t| f(&t[0]), from_ref(&x)));
     }
     for x in shapes(|s| Tensor::rand(s, &mut Generator::new(2)).add(0.5)) {
-        of_positive.iter().for_each(|f| check(|t| f(&t[0]), &[x.clone()]));
+        of_positive.iter().for_each(|f| check(|t| f(&t[0]), from_ref(&x)));
     }
     for f in of_distinct {
         check(|t| f(&t[0]), &[distinct([3, 5]).add(0.05)]);
@@ -171,15 +172,15 @@ fn sums_and_means() {
 fn extremes() {
     for x in [distinct([2, 3, 2, 3]), distinct([1, 4, 3, 1])] {
         for dims in [&[][..], &[0], &[1], &[-1], &[0, 2], &[2, 3]] {
-            check(|t| t[0].amax(dims, false), &[x.clone()]);
-            check(|t| t[0].amin(dims, true), &[x.clone()]);
+            check(|t| t[0].amax(dims, false), from_ref(&x));
+            check(|t| t[0].amin(dims, true), from_ref(&x));
         }
         for dim in [0, 1, -1] {
-            check(|t| t[0].max_dim(dim, false).0, &[x.clone()]);
-            check(|t| t[0].min_dim(dim, true).0, &[x.clone()]);
+            check(|t| t[0].max_dim(dim, false).0, from_ref(&x));
+            check(|t| t[0].min_dim(dim, true).0, from_ref(&x));
         }
-        check(|t| t[0].topk(3, 1).0, &[x.clone()]);
-        check(|t| t[0].max() * t[0].min(), &[x.clone()]);
+        check(|t| t[0].topk(3, 1).0, from_ref(&x));
+        check(|t| t[0].max() * t[0].min(), from_ref(&x));
     }
 }
 
@@ -214,7 +215,7 @@ fn wrong_gradients_are_found() {
     let options = GradcheckOptions::default();
     let x = randn([2, 3]);
     let off_by_half_a_percent = |t: &[Tensor]| apply(Wrong(|g| g[4] *= 1.005), [&t[0]]);
-    match gradcheck(off_by_half_a_percent, &[x.clone()], &options) {
+    match gradcheck(off_by_half_a_percent, from_ref(&x), &options) {
         Err(GradcheckError::Wrong { input: 0, index, .. }) => assert_eq!(index, [1, 1]),
         other => panic!("{other:?}"),
     }
@@ -222,15 +223,16 @@ fn wrong_gradients_are_found() {
         gradcheck(|t| apply(Wrong(|g| g[0] = 7.0), [&t[0]]), &[Tensor::scalar(1.0)], &options).unwrap_err();
     let text = error.to_string();
     assert!(
-        text.starts_with("gradcheck: input 0, element (): the gradient is 7, differences give -0.9")
-            || text.starts_with("gradcheck: input 0, element (): the gradient is 7, differences give "),
+        text.starts_with("gradcheck: input 0, element (): the gradient is 7, differences give ")
+            && text.contains('±'),
         "{text}"
     );
-    assert!(
-        gradcheck(|t| t[0].detach() + &t[1], &[x.clone(), x.clone()], &options).is_err(),
-        "a missing gradient"
-    );
-    assert_eq!(gradcheck(|t| t[0].detach(), &[x.clone()], &options), Err(GradcheckError::NothingRecorded));
+    let one_missing = |t: &[Tensor]| t[0].detach() + &t[1];
+    match gradcheck(one_missing, &[x.clone(), x.clone()], &options) {
+        Err(GradcheckError::Wrong { input: 0, analytic, .. }) => assert_eq!(analytic, 0.0),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(gradcheck(|t| t[0].detach(), from_ref(&x), &options), Err(GradcheckError::NothingRecorded));
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl View {
                 // Splits a size into its smallest factor and the rest, or joins two.
                 let at = at % rank;
                 let mut shape = m.shape.clone();
-                match (2..shape[at]).find(|f| shape[at] % f == 0) {
+                match (2..shape[at]).find(|&f| shape[at].is_multiple_of(f)) {
                     Some(factor) if rank < 5 => {
                         shape[at] /= factor;
                         shape.insert(at, factor);

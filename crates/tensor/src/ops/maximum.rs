@@ -24,12 +24,21 @@ impl Extreme {
         }
     }
 
-    /// How much of the gradient goes to the first: all where it won, half where both are equal, none elsewhere.
+    /// How much of the gradient goes to the first: none where it lost, half where both are equal, all elsewhere. Beside
+    /// NaN there is no loser, as in PyTorch.
     fn share(&self) -> fn(f32, f32) -> f32 {
         match self {
-            Extreme::Maximum => |a, b| if a == b { 0.5 } else { f32::from(a > b) },
-            Extreme::Minimum => |a, b| if a == b { 0.5 } else { f32::from(a < b) },
+            Extreme::Maximum => |a, b| share(a < b, a == b),
+            Extreme::Minimum => |a, b| share(a > b, a == b),
         }
+    }
+}
+
+fn share(lost: bool, equal: bool) -> f32 {
+    match (lost, equal) {
+        (true, _) => 0.0,
+        (_, true) => 0.5,
+        _ => 1.0,
     }
 }
 

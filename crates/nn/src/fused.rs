@@ -7,7 +7,7 @@
 //! convolution's weights. Evaluation without gradients also packs the weights once and keeps them, as long as no
 //! parameter or running statistic changes.
 
-use crate::{BatchNorm2d, Buffer, Conv2d, Forward, Param};
+use crate::{BatchNorm2d, Buffer, Conv2d, Forward, MaxPool2dOptions, Param};
 use cresset_tensor::ops::{self, Conv2dBatchNorm, PreparedConv2d};
 use cresset_tensor::{Tensor, is_grad_enabled, scope, trace};
 
@@ -28,6 +28,29 @@ pub fn conv_relu(conv: &Conv2d, x: &Tensor) -> Tensor {
     }
     conv.prepared().clear();
     ops::conv2d_fused(x, &conv.weight.tensor(), bias.as_ref(), None, true, conv.options())
+}
+
+/// Numbers of a feature map that fit into a processor's nearer caches.
+const CACHED: usize = 128 * 1024;
+
+/// Convolution, then ReLU, then max pooling.
+///
+/// Without gradients a few images at a time, so that the feature map before the pooling stays in cache and is never
+/// there for the whole batch.
+#[track_caller]
+pub fn conv_relu_max_pool(conv: &Conv2d, x: &Tensor, pool: impl Into<MaxPool2dOptions>) -> Tensor {
+    let pool = pool.into();
+    let run = |x: &Tensor| conv_relu(conv, x).max_pool2d(pool);
+    let image = conv.out_channels() * x.shape().iter().skip(2).product::<usize>();
+    let images = (CACHED / image.max(1)).max(1);
+    if is_grad_enabled() || trace::is_active() || x.rank() != 4 || x.size(0) <= images {
+        return run(x);
+    }
+    let parts: Vec<Tensor> = (0..x.size(0))
+        .step_by(images)
+        .map(|start| run(&x.narrow(0, start, images.min(x.size(0) - start))))
+        .collect();
+    Tensor::cat(&parts, 0)
 }
 
 /// Convolution, then batch norm.

@@ -15,7 +15,7 @@ pub mod state_dict;
 pub mod weights;
 
 pub use cresset_derive::Module;
-pub use fused::{bn_relu, conv_bn, conv_bn_add_relu, conv_bn_relu, conv_relu};
+pub use fused::{bn_relu, conv_bn, conv_bn_add_relu, conv_bn_relu, conv_relu, conv_relu_max_pool};
 pub use layers::*;
 pub use module::{Field, Forward, Layer, Mode, Module, ModuleExt, Visitor, VisitorMut};
 pub use param::{Buffer, Param};

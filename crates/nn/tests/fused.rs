@@ -2,7 +2,7 @@
 
 use cresset_nn::{
     BatchNorm2d, Conv2d, Forward, Module, ModuleExt, Param, bn_relu, conv_bn, conv_bn_add_relu, conv_bn_relu,
-    conv_relu, init,
+    conv_relu, conv_relu_max_pool, init,
 };
 use cresset_tensor::{Generator, Tensor, no_grad};
 
@@ -72,6 +72,18 @@ fn training_agrees_with_the_modules_one_by_one() {
             }
         }
     }
+}
+
+#[test]
+fn pooling_a_few_images_at_a_time_changes_nothing() {
+    let mut rng = Generator::new(4);
+    let chain = chain(&mut rng);
+    // 8 channels of 64x64: four images fill the cache.
+    let x = Tensor::randn([10, 5, 64, 64], &mut rng);
+    let whole = chain.conv.forward(&x).relu().max_pool2d(2);
+    let parts = no_grad(|| conv_relu_max_pool(&chain.conv, &x, 2));
+    assert_eq!(parts.shape(), whole.shape());
+    assert_close("conv_relu_max_pool", &parts.to_vec(), &whole.to_vec());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The small CNN: two convolutions and two linear layers, the one every tutorial starts with.
 
 use super::ModelConfig;
-use cresset_nn::{Conv2d, Forward, Linear, Module, ModuleExt, conv_relu};
+use cresset_nn::{Conv2d, Forward, Linear, Module, ModuleExt, conv_relu_max_pool};
 use cresset_tensor::trace::{self, DryRunError};
 use cresset_tensor::{Generator, Tensor};
 
@@ -35,8 +35,8 @@ impl Cnn {
 
     /// The flattened feature maps, (batch, 784) on 28x28 images.
     fn features(&self, x: &Tensor) -> Tensor {
-        let x = conv_relu(&self.conv1, x).max_pool2d(2); //  (batch, 8, 14, 14)
-        let x = conv_relu(&self.conv2, &x).max_pool2d(2); // (batch, 16, 7, 7)
+        let x = conv_relu_max_pool(&self.conv1, x, 2); //  (batch, 8, 14, 14)
+        let x = conv_relu_max_pool(&self.conv2, &x, 2); // (batch, 16, 7, 7)
         x.flatten(1)
     }
 }

@@ -1,6 +1,6 @@
 //! Model families, one a file, and the registry that finds them by name.
 //!
-//! To add a family: write its file, then add its rows to [`REGISTRY`].
+//! To add a family: write its file, then add its rows to `REGISTRY`.
 
 pub mod cifar_resnet;
 pub mod cnn;

@@ -15,8 +15,8 @@ impl Trainer {
             images_done: self.progress.meter.samples(),
             images: self.train_data.num_samples() as u64,
         });
-        let mut batches = self.train_data.epoch_from(self.progress.epoch, self.progress.batch);
         let mut clock = Instant::now();
+        let mut batches = self.train_data.epoch_from(self.progress.epoch, self.progress.batch);
         while let Some(step_loss) = self.step(&mut batches)? {
             let now = Instant::now();
             self.progress.train_seconds += (now - clock).as_secs_f64();
@@ -35,6 +35,7 @@ impl Trainer {
             let due = self.options.checkpoint_every.is_some_and(|n| self.progress.step.is_multiple_of(n));
             if due && !at_end {
                 self.save_last(observer)?;
+                clock = Instant::now();
             }
             if self.options.eval_every.is_some_and(|n| self.progress.step.is_multiple_of(n)) && !at_end {
                 self.check(observer)?;

@@ -88,8 +88,8 @@ impl Trainer {
         let bad = |reason: String| TrainError::bad_checkpoint(&checkpoint.path, reason);
         let Some(TrainingState { progress, optimizer, average, .. }) = &checkpoint.training else {
             return Err(bad(
-                "holds weights but no training state; resume from last.safetensors, or start a new run \
-                            from these weights with --weights"
+                "holds weights but no training state; resume from last.safetensors, or start a new run from these \
+                 weights with --weights"
                     .into(),
             ));
         };

@@ -155,23 +155,26 @@ fn resume_goes_on_and_refuses_changes_that_matter() {
 fn an_interrupt_saves_and_says_how_to_go_on() {
     use std::io::{BufRead, BufReader, Read};
     use std::process::Stdio;
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let words = ["train", "--epochs", "2000", "--seed", "7", "--output-dir", "run"];
-    let mut child = common::command(folder, &words).stdout(Stdio::piped()).spawn().unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.starts_with("epoch") {
-        line.clear();
-        assert!(out.read_line(&mut line).unwrap() > 0, "ended before the first epoch");
+    for (signal, status) in [("-INT", 130), ("-TERM", 143)] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let words = ["train", "--epochs", "2000", "--seed", "7", "--output-dir", "run"];
+        let mut child = common::command(folder, &words).stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.starts_with("epoch") {
+            line.clear();
+            assert!(out.read_line(&mut line).unwrap() > 0, "ended before the first epoch");
+        }
+        let kill =
+            std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(status));
+        assert!(rest.contains("go on with: cresset train --resume run"), "{rest}");
+        let output = run(folder, &["train", "--resume", "run", "--epochs", "1", "--resume-with-changes"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(listing(folder).iter().all(|path| !path.to_string_lossy().ends_with(".tmp")));
     }
-    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
-    let mut rest = String::new();
-    out.read_to_string(&mut rest).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(rest.contains("go on with: cresset train --resume run"), "{rest}");
-    let output = run(folder, &["train", "--resume", "run", "--epochs", "1", "--resume-with-changes"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(listing(folder).iter().all(|path| !path.to_string_lossy().ends_with(".tmp")));
 }

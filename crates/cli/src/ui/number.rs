@@ -13,6 +13,16 @@ pub fn thousands(n: u64) -> String {
     out
 }
 
+/// `1 epoch`, `2 epochs`, `2 batches`
+pub fn counted(n: u64, what: &str) -> String {
+    let plural = match what {
+        _ if n == 1 => "",
+        what if what.ends_with("tch") => "es",
+        _ => "s",
+    };
+    format!("{} {what}{plural}", thousands(n))
+}
+
 /// A share from 0 to 1 as `97.46%`.
 pub fn percent(share: f64) -> String {
     format!("{:.2}%", share * 100.0)
@@ -47,6 +57,8 @@ mod tests {
     fn numbers_read_well() {
         let texts: Vec<_> = [0, 999, 1000, 103_018, 25_557_032].map(thousands).into();
         assert_eq!(texts, ["0", "999", "1,000", "103,018", "25,557,032"]);
+        assert_eq!((counted(1, "epoch"), counted(0, "epoch")), ("1 epoch".into(), "0 epochs".into()));
+        assert_eq!(counted(1276, "batch"), "1,276 batches");
         assert_eq!(percent(0.974_648), "97.46%");
         let texts: Vec<_> = [0.421, 9.999, 41.3, 99.96, 725.0, 11_250.0].map(duration).into();
         assert_eq!(texts, ["0.42 s", "10.0 s", "41.3 s", "1 min 40 s", "12 min 05 s", "3 h 07 min"]);

@@ -37,6 +37,9 @@ pub fn run(parsed: TrainArgs, flags: &[OsString]) -> Result<ExitCode> {
         None => dir.write_config(&config)?,
     }
     output::text(&introduction)?;
+    if checkpoint.is_some() {
+        output::text(&format!("going on after {}\n", report::standing(trainer.progress())))?;
+    }
 
     let signals = Signals::catch()?;
     let mut terminal = Terminal::new(&signals);

@@ -1,11 +1,11 @@
 //! What is said at the end.
 
 use super::shown;
-use crate::ui::number::percent;
+use crate::ui::number::{counted, percent};
 use crate::ui::output;
 use crate::ui::table::{Align, table};
 use anyhow::Result;
-use cresset_train::{Classifier, Evaluation, RunDir, Trainer, evaluate};
+use cresset_train::{Classifier, Evaluation, Progress, RunDir, Trainer, evaluate};
 use cresset_vision::loader::DataLoader;
 
 /// How many classes and confusions are shown.
@@ -44,13 +44,21 @@ pub fn finish(trainer: &Trainer, dir: &RunDir) -> Result<()> {
     output::text(&text)
 }
 
+/// Where a run stands: `2 epochs and 276 batches`.
+pub fn standing(progress: &Progress) -> String {
+    let epochs = counted(progress.epoch, "epoch");
+    match progress.batch {
+        0 => epochs,
+        batch => format!("{epochs} and {}", counted(batch as u64, "batch")),
+    }
+}
+
 /// Where the run stands and how to go on.
 pub fn stopped(trainer: &Trainer, dir: &RunDir) -> Result<()> {
     let progress = trainer.progress();
     output::text(&format!(
-        "stopped after {} epochs and {} batches; go on with: cresset train --resume {}\n",
-        progress.epoch,
-        progress.batch,
+        "stopped after {}; go on with: cresset train --resume {}\n",
+        standing(progress),
         shown(dir)
     ))
 }

@@ -54,11 +54,12 @@ impl Observer for Terminal<'_> {
         self.epochs = start.epochs;
         self.images = start.images;
         self.start = (start.images_done, Instant::now());
+        self.bar.set_prefix(format!("epoch {}/{}", start.epoch, start.epochs));
+        self.bar.set_message("");
+        self.bar.set_length(start.images);
         self.style("{prefix} [{bar:24}] {pos}/{len}  {msg}  {eta} left");
         self.bar.reset();
-        self.bar.set_length(start.images);
         self.bar.set_position(start.images_done);
-        self.bar.set_prefix(format!("epoch {}/{}", start.epoch, start.epochs));
     }
 
     fn stepped(&mut self, step: &StepReport) {
@@ -68,8 +69,8 @@ impl Observer for Terminal<'_> {
         let (done, since) = self.start;
         let rate = (step.images - done) as f64 / since.elapsed().as_secs_f64();
         let StepReport { loss, top1, .. } = step;
-        self.bar.set_message(format!("loss {loss:.4}  acc {}  {rate:.0} images/s", percent(*top1)));
         self.bar.set_position(step.images);
+        self.bar.set_message(format!("loss {loss:.4}  acc {}  {rate:.0} images/s", percent(*top1)));
     }
 
     fn evaluated(&mut self, done: usize, total: usize) {

@@ -100,11 +100,6 @@ impl SourceArgs {
         })
     }
 
-    /// Whether the images are files of any size, rather than a set of equal small ones.
-    pub fn is_folder(&self) -> bool {
-        !datasets::NAMES.contains(&self.data.as_str())
-    }
-
     /// A short name for folders of runs.
     pub fn short_name(&self) -> String {
         let name = Path::new(&self.data).file_name().unwrap_or_default().to_string_lossy();
@@ -112,12 +107,13 @@ impl SourceArgs {
     }
 
     /// What is done to the images before they enter a model designed for `designed` (C, H, W), unless flags say
-    /// otherwise: small equal images stay as they are, photographs are resized and cropped as torchvision does.
+    /// otherwise: a set of equal images and a folder of images of that very size stay as they are, photographs are
+    /// resized and cropped as torchvision does.
     ///
     /// # Errors
     /// If the images cannot be read.
     pub fn preprocessing(&self, splits: &Splits, designed: [usize; 3]) -> Result<Preprocessing> {
-        if self.is_folder() {
+        if splits.train.image_size().is_none() {
             let size = designed[1];
             let (mean, std) = IMAGENET;
             return Ok(Preprocessing {
@@ -125,7 +121,7 @@ impl SourceArgs {
                 mean: mean.to_vec(),
                 std: std.to_vec(),
                 // 256 for 224.
-                resize: Some((size * 8).div_ceil(7)),
+                resize: Some((size * 8).div_ceil(7)).filter(|_| !all_have_side(&*splits.train, size)),
             });
         }
         let image = splits.train.sample(0)?.image;
@@ -146,6 +142,17 @@ impl SourceArgs {
             resize: None,
         })
     }
+}
+
+/// Whether the images of a folder seem to be squares of this side: a few from all over it are looked at. A wrong guess
+/// does no harm, as other images are then resized to the square.
+fn all_have_side(data: &dyn Dataset, side: usize) -> bool {
+    const LOOKED_AT: usize = 8;
+    let step = (data.len() / LOOKED_AT).max(1);
+    let fits = |index| {
+        data.sample(index).is_ok_and(|sample| (sample.image.height(), sample.image.width()) == (side, side))
+    };
+    (0..data.len()).step_by(step).all(fits)
 }
 
 /// Refuses data whose classes are not the model's.

@@ -44,7 +44,7 @@ pub fn run(args: &PreviewArgs) -> Result<ExitCode> {
     let entry = models::find(&args.model).map_err(|error| UsageError(error.to_string()))?;
     let splits = args.source.open()?;
     let mut preprocessing = args.source.preprocessing(&splits, entry.input)?;
-    args.augment.resize(&args.source, &mut preprocessing)?;
+    args.augment.resize(&args.source, &splits, &mut preprocessing)?;
     let pipeline = args.augment.train_pipeline(&args.source, &preprocessing)?;
     let grid = preview(&*splits.train, pipeline.images(), args.rows, args.columns, args.seed)?;
     write_png(&grid, &args.out)?;

@@ -5,6 +5,7 @@ use crate::data::SourceArgs;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use cresset_train::checkpoint::Preprocessing;
+use cresset_vision::datasets::Splits;
 use cresset_vision::image::Color;
 use cresset_vision::loader::Mix;
 use cresset_vision::transforms::{
@@ -108,8 +109,13 @@ impl AugmentArgs {
     ///
     /// # Errors
     /// If sizes were asked for, but the images have one of their own.
-    pub fn resize(&self, source: &SourceArgs, preprocessing: &mut Preprocessing) -> Result<()> {
-        if !source.is_folder() {
+    pub fn resize(
+        &self,
+        source: &SourceArgs,
+        splits: &Splits,
+        preprocessing: &mut Preprocessing,
+    ) -> Result<()> {
+        if splits.train.image_size().is_some() {
             let flags = [
                 ("--train-crop-size", self.train_crop_size),
                 ("--val-resize-size", self.val_resize_size),
@@ -149,31 +155,24 @@ impl AugmentArgs {
         let color = if channels == 1 { Color::Gray } else { Color::Rgb };
         let images = Compose::new().then(Channels(color));
         let basic = match self.augment {
-            BasicAugment::Auto if source.is_folder() => BasicAugment::CropResize,
+            BasicAugment::Auto if preprocessing.resize.is_some() => BasicAugment::CropResize,
             BasicAugment::Auto if channels == 3 => BasicAugment::CropPad,
             BasicAugment::Auto if source.data == "digits" => BasicAugment::Shift,
             BasicAugment::Auto => BasicAugment::None,
             chosen => chosen,
         };
-        let side = self.train_crop_size.unwrap_or(height);
+        let (height, width) = self.train_crop_size.map_or((height, width), |side| (side, side));
+        let fitted = Resize::exact(height, width, Interpolation::Bilinear)?;
         let images = match basic {
             BasicAugment::CropResize => {
-                let crop = RandomResizedCrop::new(side, Interpolation::Bilinear)?;
+                let crop = RandomResizedCrop::new(height, Interpolation::Bilinear)?;
                 images.then(crop).then(RandomHorizontalFlip::new(0.5)?)
             }
             BasicAugment::CropPad => {
-                let images = if source.is_folder() {
-                    images.then(Resize::exact(side, side, Interpolation::Bilinear)?)
-                } else {
-                    images
-                };
-                images.then(RandomCrop::new(side, 4)?).then(RandomHorizontalFlip::new(0.5)?)
+                images.then(fitted).then(RandomCrop::new(height, 4)?).then(RandomHorizontalFlip::new(0.5)?)
             }
-            BasicAugment::Shift => images
-                .then(Resize::exact(side, side, Interpolation::Bilinear)?)
-                .then(RandomCrop::new(side, 2)?),
-            _ if source.is_folder() => images.then(Resize::exact(side, side, Interpolation::Bilinear)?),
-            _ => images.then(Resize::exact(height, width, Interpolation::Bilinear)?),
+            BasicAugment::Shift => images.then(fitted).then(RandomCrop::new(height, 2)?),
+            _ => images.then(fitted),
         };
         let images = match self.auto_augment {
             None => images,

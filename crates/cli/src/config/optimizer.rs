@@ -55,9 +55,12 @@ pub struct OptimizerArgs {
         allow_negative_numbers = true
     )]
     pub weight_decay: f64,
-    /// Weight decay of norms and biases [default: the weight decay]
+    /// Weight decay of the scales and shifts of norms [default: the weight decay]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub norm_weight_decay: Option<f64>,
+    /// Weight decay of the biases of convolutions and linear layers [default: the weight decay]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub bias_weight_decay: Option<f64>,
     /// Adam's decay rates of the first and second moment
     #[arg(long, value_name = "X", value_delimiter = ',', default_values_t = [0.9, 0.999])]
     pub opt_betas: Vec<f64>,
@@ -92,6 +95,9 @@ impl OptimizerArgs {
         not_negative("--weight-decay", self.weight_decay)?;
         if let Some(decay) = self.norm_weight_decay {
             not_negative("--norm-weight-decay", decay)?;
+        }
+        if let Some(decay) = self.bias_weight_decay {
+            not_negative("--bias-weight-decay", decay)?;
         }
         if self.opt_betas.len() != 2 {
             refuse::<()>("--opt-betas", format!("{} numbers", self.opt_betas.len()), "two, as 0.9,0.999")?;

@@ -47,6 +47,9 @@ pub struct ModelArgs {
     /// Start from these weights instead of random ones
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Start the last norm of every residual branch at zero, so that each block starts as the identity
+    #[arg(long)]
+    pub zero_init_residual: bool,
 }
 
 impl TrainArgs {

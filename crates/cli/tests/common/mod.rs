@@ -1,6 +1,8 @@
 //! Running the program.
 #![allow(dead_code, reason = "not every test uses every helper")]
 
+use cresset_vision::image::{Image, write_png};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -40,12 +42,37 @@ pub fn error(folder: &Path, words: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), text.trim_end().to_owned())
 }
 
+/// The one line on standard error of a run that fails after its introduction.
+pub fn error_after_start(folder: &Path, words: &[&str]) -> (i32, String) {
+    let output = run(folder, words);
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// A folder of two classes, bright above and bright below, in squares of `side` pixels.
+pub fn write_folder(root: &Path, per_class: usize, side: usize) {
+    for part in ["train", "val"] {
+        for (class, top) in [("lower", false), ("upper", true)] {
+            let dir = root.join(part).join(class);
+            fs::create_dir_all(&dir).unwrap();
+            for n in 0..per_class {
+                let pixel = |i: usize| {
+                    let bright = (i / (side * 3) < side / 2) == top;
+                    (if bright { 180 } else { 40 }) + ((i * 7 + n * 13) % 40) as u8
+                };
+                let pixels = (0..side * side * 3).map(pixel).collect();
+                write_png(&Image::new(side, side, 3, pixels).unwrap(), &dir.join(format!("{n}.png")))
+                    .unwrap();
+            }
+        }
+    }
+}
+
 /// Every file and folder below `folder`, for comparing before and after.
 pub fn listing(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_path_buf()];
     while let Some(dir) = open.pop() {
-        for entry in std::fs::read_dir(dir).unwrap() {
+        for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 open.push(path.clone());

@@ -3,6 +3,7 @@
 use crate::module::{Module, ModuleExt};
 use crate::param::Param;
 use cresset_tensor::Array;
+use std::collections::HashMap;
 
 /// Parameters with the options they are updated by, as a PyTorch `param_group`.
 #[derive(Debug)]
@@ -13,11 +14,40 @@ pub struct Group<O> {
     pub options: O,
 }
 
-/// Splits a model's parameters into those that decay and those that do not: biases and the scales and shifts of
-/// norms, which are the parameters of rank 0 or 1 (timm's rule, He et al. 2019, arXiv:1812.01187).
-#[expect(clippy::type_complexity, reason = "a pair of parameter lists")]
-pub fn split_by_weight_decay(model: &(impl Module + ?Sized)) -> (Vec<(String, Param)>, Vec<(String, Param)>) {
-    model.named_parameters().into_iter().partition(|(_, p)| p.shape().rank() > 1)
+/// What a parameter is for: torchvision's reference scripts give each role a weight decay of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The weight of a convolution or a linear layer.
+    Weight,
+    /// The bias of a convolution or a linear layer.
+    Bias,
+    /// The scale or shift of a norm.
+    Norm,
+}
+
+/// Every parameter of a model with its path and role, in the model's order.
+///
+/// ```
+/// use cresset_nn::{BatchNorm2d, optim::{Role, parameter_roles}};
+///
+/// let roles = parameter_roles(&BatchNorm2d::new(3));
+/// assert!(roles.iter().all(|(_, _, role)| *role == Role::Norm));
+/// ```
+pub fn parameter_roles(model: &(impl Module + ?Sized)) -> Vec<(String, Param, Role)> {
+    let kinds: HashMap<String, &str> = model.named_modules().into_iter().collect();
+    let role = |path: &str, param: &Param| {
+        let layer = path.rsplit_once('.').map_or("", |(layer, _)| layer);
+        match kinds.get(layer) {
+            Some(kind) if kind.contains("Norm") => Role::Norm,
+            _ if param.shape().rank() > 1 => Role::Weight,
+            _ => Role::Bias,
+        }
+    };
+    let named = model.named_parameters().into_iter();
+    named
+        .map(|(path, param)| (role(&path, &param), path, param))
+        .map(|(role, path, param)| (path, param, role))
+        .collect()
 }
 
 /// A parameter and what its optimizer remembers of it.

@@ -7,7 +7,7 @@ mod sgd;
 
 pub use adam::{Adam, AdamOptions, AdamW};
 pub use clip::{NormType, clip_grad_norm, clip_grad_value, grad_norm};
-pub use groups::{Group, split_by_weight_decay};
+pub use groups::{Group, Role, parameter_roles};
 pub use sgd::{Sgd, SgdOptions};
 
 use cresset_tensor::Array;

@@ -61,6 +61,10 @@ impl Dataset for Cached {
         self.dataset.label(index)
     }
 
+    fn image_size(&self) -> Option<(usize, usize)> {
+        self.dataset.image_size()
+    }
+
     fn describe(&self, index: usize) -> String {
         self.dataset.describe(index)
     }

@@ -93,6 +93,11 @@ impl Dataset for InMemory {
         Ok(self.labels[index])
     }
 
+    fn image_size(&self) -> Option<(usize, usize)> {
+        let [height, width, _] = self.shape;
+        Some((height, width))
+    }
+
     fn describe(&self, index: usize) -> String {
         format!("sample {index} of {}", self.name)
     }

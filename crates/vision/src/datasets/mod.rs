@@ -62,6 +62,11 @@ pub trait Dataset: Send + Sync {
     /// If `index` is not below [`Dataset::len`].
     fn label(&self, index: usize) -> Result<i64>;
 
+    /// The height and width of every picture, where all are known to have the same.
+    fn image_size(&self) -> Option<(usize, usize)> {
+        None
+    }
+
     /// What to call a sample in messages: its path where it has one.
     fn describe(&self, index: usize) -> String {
         format!("sample {index}")

@@ -48,6 +48,10 @@ impl Dataset for Subset {
         self.dataset.label(self.indices[index])
     }
 
+    fn image_size(&self) -> Option<(usize, usize)> {
+        self.dataset.image_size()
+    }
+
     fn describe(&self, index: usize) -> String {
         match self.indices.get(index) {
             Some(&index) => self.dataset.describe(index),

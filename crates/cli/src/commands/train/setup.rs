@@ -5,7 +5,7 @@ use crate::config::validate::UsageError;
 use crate::config::{OptimizerArgs, OptimizerKind, ScheduleArgs, SchedulerKind, TrainArgs};
 use crate::ui::number::{shape, thousands};
 use anyhow::{Result, bail};
-use cresset_nn::optim::{Adam, AdamOptions, AdamW, Group, Optimizer, Sgd, SgdOptions, split_by_weight_decay};
+use cresset_nn::optim::{Adam, AdamOptions, AdamW, Group, Optimizer, Role, Sgd, SgdOptions, parameter_roles};
 use cresset_nn::schedule::{
     ConstantLr, CosineAnnealingLr, ExponentialLr, MultiStepLr, OneCycleLr, PlateauMode, PolynomialLr,
     ReduceLrOnPlateau, Schedule, StepLr, Warmup,
@@ -44,7 +44,7 @@ impl Setup {
             Some(checkpoint) => checkpoint.card.preprocessing.clone(),
             None => source.preprocessing(&splits, entry.input)?,
         };
-        args.augment.resize(source, &mut preprocessing)?;
+        args.augment.resize(source, &splits, &mut preprocessing)?;
         if let (Some(mean), Some(std)) = (&args.data.mean, &args.data.std) {
             (preprocessing.mean, preprocessing.std) = (mean.clone(), std.clone());
         }
@@ -56,7 +56,7 @@ impl Setup {
             in_channels,
             input_size: (height, width),
             num_classes: card.classes.len(),
-            init: WeightsInit::default(),
+            init: WeightsInit { zero_init_residual: args.model.zero_init_residual },
         };
         let seed = args.run.seed.unwrap_or(0);
         let model = entry.build(&config, &mut Generator::new(seed))?;
@@ -175,24 +175,27 @@ fn optimizer(args: &TrainArgs, model: &dyn Layer) -> Result<Box<dyn Optimizer>> 
     })
 }
 
-/// One group for each factor on the learning rate, or two where norms and biases decay differently.
+/// One group for each factor on the learning rate and each weight decay.
 fn groups<O>(args: &TrainArgs, model: &dyn Layer, options: impl Fn(f64, f64) -> O) -> Result<Vec<Group<O>>> {
-    let OptimizerArgs { lr, weight_decay, norm_weight_decay, .. } = args.optimizer;
-    let (_, norms) = split_by_weight_decay(model);
-    let is_norm = |param: &Param| norms.iter().any(|(_, norm)| norm.is_same(param));
+    let OptimizerArgs { lr, weight_decay, norm_weight_decay, bias_weight_decay, .. } = args.optimizer;
+    let roles = parameter_roles(model);
+    let decay = |param: &Param| match roles.iter().find(|(_, other, _)| other.is_same(param)) {
+        Some((_, _, Role::Norm)) => norm_weight_decay.unwrap_or(weight_decay),
+        Some((_, _, Role::Bias)) => bias_weight_decay.unwrap_or(weight_decay),
+        _ => weight_decay,
+    };
     let mut groups = Vec::new();
     for (factor, params) in args.finetune.by_rate(model.named_parameters())? {
-        let mut add = |params: Vec<(String, Param)>, decay| {
-            groups.push(Group { params, options: options(lr * factor, decay) });
-        };
-        match norm_weight_decay {
-            None => add(params, weight_decay),
-            Some(norm_decay) => {
-                let (norms, weights) = params.into_iter().partition(|(_, param)| is_norm(param));
-                add(weights, weight_decay);
-                add(norms, norm_decay);
+        let mut by_decay: Vec<(f64, Vec<(String, Param)>)> = Vec::new();
+        for (name, param) in params {
+            let decay = decay(&param);
+            match by_decay.iter_mut().find(|(other, _)| *other == decay) {
+                Some((_, group)) => group.push((name, param)),
+                None => by_decay.push((decay, vec![(name, param)])),
             }
         }
+        let with_options = |(decay, params)| Group { params, options: options(lr * factor, decay) };
+        groups.extend(by_decay.into_iter().map(with_options));
     }
     Ok(groups)
 }

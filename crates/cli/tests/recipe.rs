@@ -5,6 +5,7 @@ mod common;
 use common::{error, json, stdout, write_folder};
 use cresset_train::checkpoint::Checkpoint;
 use std::fs;
+use std::path::Path;
 
 const TRAIN: [&str; 18] = [
     "train",
@@ -118,4 +119,36 @@ fn norms_biases_and_residual_branches_follow_their_flags() {
     assert!(biases("fc.bias") != usual("fc.bias"));
     let zero = train("zero", &["--zero-init-residual", "--norm-weight-decay", "0"]);
     assert!(zero("layer1.0.bn2.weight").abs() < 0.01 && spared("layer1.0.bn2.weight") > 0.99);
+}
+
+#[test]
+fn every_ready_recipe_trains() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_folder(&folder.join("images"), 2, 32);
+    let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    let mut found = 0;
+    for entry in fs::read_dir(recipes).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        // The recipe itself, but for few and small images: longer than any warm-up, and at a rate for tiny batches.
+        let small = [
+            "--data",
+            "images",
+            "--epochs",
+            "6",
+            "--batch-size",
+            "4",
+            "--grad-accum-steps",
+            "1",
+            "--lr",
+            "1e-3",
+        ];
+        let sizes = ["--train-crop-size", "32", "--val-resize-size", "32", "--val-crop-size", "32"];
+        let words = ["train", "-c", path.to_str().unwrap(), "--seed", "1", "--output-dir", &name];
+        let said = stdout(folder, &[&words[..], &small, &sizes].concat());
+        assert!(said.contains("epoch 6/6"), "{name}: {said}");
+        found += 1;
+    }
+    assert_eq!(found, 4, "a recipe for each of the README's");
 }

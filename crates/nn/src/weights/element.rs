@@ -31,6 +31,15 @@ impl Element {
         }
     }
 
+    /// Bytes of one as an array has it.
+    pub fn converted_size(self) -> usize {
+        match self {
+            Element::F16 | Element::Bf16 | Element::F32 | Element::F64 => 4,
+            Element::U8 | Element::I8 | Element::I16 | Element::I32 | Element::I64 => 8,
+            Element::Bool => 1,
+        }
+    }
+
     /// What an array of this type is written as.
     pub fn of(dtype: DType) -> Self {
         match dtype {
@@ -58,8 +67,8 @@ pub(super) enum Elements {
 }
 
 impl Elements {
-    /// Reads and converts `count` little-endian numbers. Memory grows with what is really there, not with what a
-    /// header claims.
+    /// Reads and converts `count` little-endian numbers. The caller has made sure that so many are there, rather than
+    /// believe a header: memory for all of them is taken at once.
     pub fn read(reader: &mut impl Read, element: Element, count: usize) -> io::Result<Self> {
         let r = reader;
         Ok(match element {
@@ -101,8 +110,8 @@ fn read_as<const SIZE: usize, T>(
     convert: impl Fn([u8; SIZE]) -> T,
 ) -> io::Result<Vec<T>> {
     const AT_ONCE: usize = 1 << 16;
-    let mut values = Vec::with_capacity(count.min(AT_ONCE));
-    let mut bytes = vec![0; AT_ONCE * SIZE];
+    let mut values = Vec::with_capacity(count);
+    let mut bytes = vec![0; count.min(AT_ONCE) * SIZE];
     while values.len() < count {
         let bytes = &mut bytes[..(count - values.len()).min(AT_ONCE) * SIZE];
         reader.read_exact(bytes)?;

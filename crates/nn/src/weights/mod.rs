@@ -19,6 +19,7 @@
 mod atomic;
 mod element;
 mod error;
+pub mod pickle;
 mod pth;
 mod safetensors;
 
@@ -28,7 +29,7 @@ pub use error::{Problem, WeightsError};
 use crate::StateDict;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 /// What a file says about its weights beside the numbers: model name, classes, normalization, ….
@@ -57,18 +58,30 @@ pub fn load(path: impl AsRef<Path>) -> Result<Weights, WeightsError> {
     read(path).map_err(|problem| problem.at(path))
 }
 
+/// As [`load`], for a file in memory. `name` stands for the path in messages.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_bytes(bytes: &[u8], name: impl AsRef<Path>) -> Result<Weights, WeightsError> {
+    parse(Cursor::new(bytes), bytes.len() as u64).map_err(|problem| problem.at(name.as_ref()))
+}
+
 fn read(path: &Path) -> Result<Weights, Problem> {
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(Problem::NotWeights("it is a folder".into()));
     }
-    let length = metadata.len();
+    parse(BufReader::with_capacity(1 << 18, file), metadata.len())
+}
+
+/// Reads `length` bytes: all formats, from disk and from memory.
+fn parse(mut reader: impl Read + Seek, length: u64) -> Result<Weights, Problem> {
     let mut start = Vec::new();
-    (&mut file).take(512).read_to_end(&mut start)?;
+    (&mut reader).take(512).read_to_end(&mut start)?;
     match Kind::of(&start) {
-        Kind::Safetensors => safetensors::read(&file, length),
-        Kind::Zip => pth::read(&file, length),
+        Kind::Safetensors => safetensors::read(reader, length),
+        Kind::Zip => pth::read(reader, length),
         Kind::LegacyPickle => Err(Problem::Unsupported(
             "a PyTorch file from before version 1.6; open it in Python and save it again: \
              torch.save(torch.load(path, weights_only=True), path)"

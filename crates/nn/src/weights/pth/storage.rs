@@ -1,28 +1,25 @@
 //! The numbers of a checkpoint: storages read from the archive, tensors cut out of them.
 
-use super::heap::{Heap, Tensor};
-use super::{Archive, entry};
+use super::archive::Archive;
+use super::tensors::{Storage, Tensor};
 use crate::weights::Problem;
 use crate::weights::element::{Element, Elements, shape};
 use cresset_tensor::{Array, Shape};
 use std::collections::HashMap;
+use std::io::{Read, Seek};
+
+/// What tensors may take beyond twice their file.
+const ALLOWANCE: u64 = 32 << 20;
 
 /// Reads each storage once, and drops it after its last tensor.
 pub(super) struct Storages<'a> {
-    heap: &'a Heap,
-    read: HashMap<Description<'a>, Elements>,
+    read: HashMap<Storage<'a>, Elements>,
     /// Tensors that still look into each storage.
-    uses: HashMap<Description<'a>, usize>,
+    uses: HashMap<Storage<'a>, usize>,
 }
 
-/// A storage as a tensor describes it: its name, element type and length.
-type Description<'a> = (&'a str, Element, usize);
-
-fn describe<'a>(heap: &'a Heap, tensor: &Tensor) -> Result<Description<'a>, Problem> {
-    let storage = &heap.storages[tensor.storage];
-    let element =
-        storage.element.ok_or_else(|| Problem::Unsupported("complex numbers are not supported".into()))?;
-    Ok((&heap.strings[storage.key], element, storage.count))
+fn element(storage: &Storage<'_>) -> Result<Element, Problem> {
+    storage.element.ok_or_else(|| Problem::Unsupported("complex numbers are not supported".into()))
 }
 
 impl<'a> Storages<'a> {
@@ -30,52 +27,46 @@ impl<'a> Storages<'a> {
     ///
     /// Tensors may share storages (tied weights), be views with gaps, or repeat elements (stride 0), and half
     /// precision grows as it is converted; but a file whose tensors are far larger than itself is a trap.
-    pub fn new(heap: &'a Heap, tensors: &[(String, &'a Tensor)], length: u64) -> Result<Self, Problem> {
-        let limit = length.saturating_mul(8).saturating_add(1 << 20);
+    pub fn new(tensors: &[(String, &Tensor<'a>)], length: u64) -> Result<Self, Problem> {
+        let limit = length.saturating_mul(2).saturating_add(ALLOWANCE);
         let mut bytes = 0u64;
-        let mut uses: HashMap<Description, usize> = HashMap::new();
+        let mut uses: HashMap<Storage<'_>, usize> = HashMap::new();
         for (name, tensor) in tensors {
-            let storage = describe(heap, tensor).map_err(|e| e.of_tensor(name))?;
-            bytes = bytes.saturating_add((tensor.count().unwrap_or(usize::MAX) as u64).saturating_mul(4));
-            if bytes > limit || storage.2 as u64 > length {
+            let element = element(&tensor.storage).map_err(|e| e.of_tensor(name))?;
+            let converted = |count: usize| (count as u64).saturating_mul(element.converted_size() as u64);
+            bytes = bytes.saturating_add(converted(tensor.count().unwrap_or(usize::MAX)));
+            let users = uses.entry(tensor.storage).or_default();
+            *users += 1;
+            // A storage that becomes its one tensor takes no room of its own.
+            if *users == if tensor.is_whole() { 2 } else { 1 } {
+                bytes = bytes.saturating_add(converted(tensor.storage.count));
+            }
+            if bytes > limit || tensor.storage.count as u64 > length {
                 return Err(Problem::malformed(format!(
                     "tensor {name:?} of shape {} cannot be in a file of {length} bytes",
                     Shape::new(&tensor.sizes)
                 )));
             }
-            *uses.entry(storage).or_default() += 1;
         }
-        Ok(Self { heap, read: HashMap::new(), uses })
+        Ok(Self { read: HashMap::new(), uses })
     }
 
     /// The next tensor.
-    pub fn tensor(&mut self, archive: &mut Archive, root: &str, tensor: &Tensor) -> Result<Array, Problem> {
-        let storage = describe(self.heap, tensor)?;
-        let (key, element, count) = storage;
+    pub fn tensor<R: Read + Seek>(
+        &mut self,
+        archive: &mut Archive<R>,
+        root: &str,
+        tensor: &Tensor<'a>,
+    ) -> Result<Array, Problem> {
+        let storage = tensor.storage;
         let elements = match self.read.remove(&storage) {
             Some(elements) => elements,
-            None => {
-                let name = format!("{root}data/{key}");
-                let Some(mut entry) = entry(archive, &name)? else {
-                    return Err(Problem::malformed(format!("the archive has no {name:?}")));
-                };
-                let bytes = count as u64 * element.size() as u64;
-                if entry.size() != bytes {
-                    let found = entry.size();
-                    return Err(Problem::malformed(format!(
-                        "its storage has {found} bytes, expected {bytes}"
-                    )));
-                }
-                let elements = Elements::read(&mut entry, element, count)?;
-                // The checksum is compared at the end of the entry.
-                std::io::copy(&mut entry, &mut std::io::sink())?;
-                elements
-            }
+            None => read(archive, root, &storage)?,
         };
         let shape = shape(&tensor.sizes)?;
         let left = self.uses.get_mut(&storage).expect("counted");
         *left -= 1;
-        if *left == 0 && tensor.is_whole(count) {
+        if *left == 0 && tensor.is_whole() {
             return Ok(elements.into_array(shape));
         }
         let array = elements.pick(tensor.places(), shape);
@@ -84,4 +75,22 @@ impl<'a> Storages<'a> {
         }
         Ok(array)
     }
+}
+
+fn read<R: Read + Seek>(
+    archive: &mut Archive<R>,
+    root: &str,
+    storage: &Storage<'_>,
+) -> Result<Elements, Problem> {
+    let element = element(storage)?;
+    let name = format!("{root}data/{}", storage.key);
+    let Some(mut entry) = archive.entry(&name)? else {
+        return Err(Problem::malformed(format!("the archive has no {name:?}")));
+    };
+    let bytes = storage.count as u64 * element.size() as u64;
+    if entry.size() != bytes {
+        let found = entry.size();
+        return Err(Problem::malformed(format!("its storage has {found} bytes, expected {bytes}")));
+    }
+    Ok(Elements::read(&mut entry, element, storage.count)?)
 }

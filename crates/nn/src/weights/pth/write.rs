@@ -5,6 +5,7 @@ use crate::StateDict;
 use crate::weights::{Metadata, Problem, element};
 use cresset_tensor::{Array, DType};
 use std::io::{Seek, Write};
+use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -23,7 +24,7 @@ pub(in crate::weights) fn write(
         SimpleFileOptions::default().compression_method(CompressionMethod::Stored).with_alignment(ALIGNMENT);
     let mut zip = ZipWriter::new(writer);
     let small = |zip: &mut ZipWriter<_>, name: &str, bytes: &[u8]| -> Result<(), Problem> {
-        zip.start_file(format!("archive/{name}"), options).map_err(super::zip_problem)?;
+        zip.start_file(format!("archive/{name}"), options).map_err(zip_problem)?;
         Ok(zip.write_all(bytes)?)
     };
     small(&mut zip, "data.pkl", &pickle(tensors))?;
@@ -31,15 +32,22 @@ pub(in crate::weights) fn write(
     for (key, array) in tensors.values().enumerate() {
         let bytes = array.numel() as u64 * element::Element::of(array.dtype()).size() as u64;
         zip.start_file(format!("archive/data/{key}"), options.large_file(bytes >= LARGE))
-            .map_err(super::zip_problem)?;
+            .map_err(zip_problem)?;
         element::write(array, &mut zip)?;
     }
     small(&mut zip, "version", b"3\n")?;
     if !metadata.is_empty() {
         small(&mut zip, METADATA, &serde_json::to_vec(metadata).map_err(std::io::Error::from)?)?;
     }
-    zip.finish().map_err(super::zip_problem)?;
+    zip.finish().map_err(zip_problem)?;
     Ok(())
+}
+
+fn zip_problem(e: ZipError) -> Problem {
+    match e {
+        ZipError::Io(e) => Problem::Io(e),
+        e => Problem::Unsupported(e.to_string()),
+    }
 }
 
 /// The pickle, protocol 2, of an OrderedDict of tensors; the storage of the n-th is entry `data/n`.

@@ -8,9 +8,8 @@
 //! measured beside each figure with the same threads: `RAYON_NUM_THREADS=1` gives the figures of one core.
 
 use cresset_kernels::conv2d::{self, Conv2dGeometry, Epilogue, PreparedConv2d};
-use cresset_kernels::parallel;
-use cresset_kernels::simd::{Kernel, Simd, dispatch, isa};
-use std::hint::black_box;
+use cresset_kernels::simd::isa;
+use cresset_kernels::{parallel, peak};
 use std::time::{Duration, Instant};
 
 /// (name, how often the network has it, geometry)
@@ -116,28 +115,6 @@ fn resnet50(n: usize) -> Vec<Layer> {
     layers
 }
 
-/// Multiply-adds on registers alone, a fixed number of them.
-struct FmaLoop(usize);
-
-impl Kernel for FmaLoop {
-    type Out = f64;
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> f64 {
-        // SAFETY: register operations only.
-        unsafe {
-            let mut acc = [S::splat(1.0); 12];
-            let (a, b) = (S::splat(black_box(0.5)), S::splat(black_box(0.25)));
-            for _ in 0..self.0 {
-                for acc in &mut acc {
-                    *acc = S::fma(*acc, a, b);
-                }
-            }
-            black_box(acc.map(|v| S::reduce_sum(v)));
-            (self.0 * 12 * 2 * S::LANES) as f64
-        }
-    }
-}
-
 fn best(repeat: Duration, mut f: impl FnMut()) -> Duration {
     f();
     let (start, mut best) = (Instant::now(), Duration::MAX);
@@ -149,18 +126,6 @@ fn best(repeat: Duration, mut f: impl FnMut()) -> Duration {
         runs += 1;
     }
     best
-}
-
-/// FLOP/s of all threads on registers.
-fn peak() -> f64 {
-    let threads = parallel::num_threads();
-    let flops = dispatch(FmaLoop(1)) * 100_000.0 * threads as f64;
-    let time = best(Duration::from_millis(20), || {
-        parallel::for_each_index(threads, |_| {
-            dispatch(FmaLoop(100_000));
-        });
-    });
-    flops / time.as_secs_f64()
 }
 
 fn main() {
@@ -188,7 +153,7 @@ fn main() {
             if !asked || (pass == "dx" && name == "conv1") {
                 continue;
             }
-            let peak = peak();
+            let peak = peak::flops(Duration::from_millis(20));
             let prepared = PreparedConv2d::new(&g, &w, None).expect("the geometries are valid");
             let input = [g.batch, g.in_height, g.in_width];
             let time = best(repeat, || match pass {

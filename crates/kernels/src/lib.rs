@@ -39,6 +39,7 @@ pub mod layout;
 pub mod max_pool2d;
 pub mod optim;
 pub mod parallel;
+pub mod peak;
 pub mod pointwise;
 pub mod reduce;
 pub mod scratch;

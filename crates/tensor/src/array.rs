@@ -288,6 +288,26 @@ impl Array {
         &mut Arc::get_mut(data).expect("unique by now")[offset..offset + len]
     }
 
+    /// Bytes of the elements that are shown, which is less than the buffer's for a view of a part.
+    pub fn bytes(&self) -> u64 {
+        let element = match self.dtype() {
+            DType::F32 => size_of::<f32>(),
+            DType::I64 => size_of::<i64>(),
+            DType::Bool => size_of::<bool>(),
+        };
+        (self.numel() * element) as u64
+    }
+
+    /// Whether both show elements of one buffer.
+    pub(crate) fn shares_buffer(&self, other: &Array) -> bool {
+        match (&self.data, &other.data) {
+            (Data::F32(a), Data::F32(b)) => Arc::ptr_eq(a, b),
+            (Data::I64(a), Data::I64(b)) => Arc::ptr_eq(a, b),
+            (Data::Bool(a), Data::Bool(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
     /// Whether no other array holds the buffer, so that writing needs no copy.
     pub fn is_unique(&mut self) -> bool {
         match &mut self.data {

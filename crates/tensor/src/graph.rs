@@ -6,6 +6,7 @@
 
 use crate::array::Array;
 use crate::leaf::Leaf;
+use crate::profile::{self, Cost, Pass};
 use crate::scope;
 use crate::tensor::Tensor;
 use std::cell::Cell;
@@ -177,7 +178,12 @@ fn deliver(to: &Origin, grad: Array, queue: &mut BinaryHeap<Pending>, arrived: &
         Origin::Constant => {}
         Origin::Leaf(leaf) => leaf.accumulate(grad),
         Origin::Node(node) => match arrived.remove(&node.id) {
-            Some(sum) => drop(arrived.insert(node.id, sum.add_assign(&grad))),
+            Some(sum) => {
+                let span = profile::begin("sum of gradients", Pass::Backward).about(|| node.layer.clone());
+                let sum = sum.add_assign(&grad);
+                span.end(|| Cost::new(0, [&sum, &grad], [&sum]));
+                arrived.insert(node.id, sum);
+            }
             None => {
                 arrived.insert(node.id, grad);
                 queue.push(Pending(node.clone()));

@@ -25,6 +25,7 @@ pub mod op;
 mod operand;
 pub mod ops;
 mod pool;
+pub mod profile;
 pub mod random;
 mod rows;
 pub mod scope;

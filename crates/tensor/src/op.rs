@@ -3,6 +3,7 @@
 use crate::array::{Array, DType};
 use crate::error::ShapeError;
 use crate::graph::{self, Step};
+use crate::profile::{self, Cost, Pass};
 use crate::scope;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -103,11 +104,14 @@ pub fn apply_and_look<O: Op<N>, const N: usize, R>(
             dtype.name()
         );
     }
+    let span = profile::begin(op.name(), Pass::Forward);
     let (array, saved) = op.forward(inputs.map(Tensor::array));
+    let mut work = None;
+    span.end(|| work.insert(Work::new(&op, inputs, &array)).forward);
     debug_assert_eq!(*array.shape(), shape, "{}: shape() and forward() disagree", op.name());
     let marker = if O::VIEW { inputs[0].marker() } else { None };
     let seen = look(&saved);
-    let output = graph::record(op.name(), array, &inputs, || Recorded { op, saved }).marked(marker);
+    let output = graph::record(op.name(), array, &inputs, || Recorded { op, saved, work }).marked(marker);
     (output, Some(seen))
 }
 
@@ -125,7 +129,12 @@ pub(crate) fn run(
         return Tensor::constant(Array::meta(trace::record(name, shape, 0, input.clone()), dtype));
     }
     match shape {
-        Ok(shape) => compute(shape),
+        Ok(shape) => {
+            let span = profile::begin(name, Pass::Forward);
+            let output = compute(shape);
+            span.end(|| Cost::new(0, [output.array()], [output.array()]));
+            output
+        }
         Err(e) => scope::misfit(e),
     }
 }
@@ -133,11 +142,45 @@ pub(crate) fn run(
 struct Recorded<O: Op<N>, const N: usize> {
     op: O,
     saved: O::Saved,
+    /// For the profile of backward, if forward was profiled.
+    work: Option<Work<N>>,
+}
+
+/// What an op has to do, for profiles.
+#[derive(Clone, Copy)]
+struct Work<const N: usize> {
+    forward: Cost,
+    /// Bytes of each input: those read again in backward, and those of its gradient.
+    inputs: [u64; N],
+}
+
+impl<const N: usize> Work<N> {
+    fn new<O: Op<N>>(op: &O, inputs: [&Tensor; N], output: &Array) -> Self {
+        let arrays = inputs.map(Tensor::array);
+        // Showing a buffer otherwise moves nothing.
+        if arrays.iter().any(|input| input.shares_buffer(output)) {
+            return Self { forward: Cost::default(), inputs: [0; N] };
+        }
+        let macs = op.macs(inputs.map(Tensor::shape), output.shape());
+        Self { forward: Cost::new(macs, arrays, [output]), inputs: arrays.map(Array::bytes) }
+    }
+
+    /// Reads the gradient and what was saved, about as much as the inputs; writes the gradients that are needed. In
+    /// products the first two inputs are the factors, and each gradient is a product as large as forward.
+    fn backward(&self, grad: u64, needs: [bool; N]) -> Cost {
+        let factors = needs.iter().take(2).filter(|&&need| need).count() as u64;
+        let written = self.inputs.iter().zip(needs).filter(|(_, need)| *need).map(|(bytes, _)| bytes).sum();
+        let read = if written == 0 { 0 } else { grad + self.forward.read };
+        Cost { macs: factors * self.forward.macs, read, written }
+    }
 }
 
 impl<O: Op<N>, const N: usize> Step for Recorded<O, N> {
     fn backward(self: Box<Self>, grad: Array, needs: &[bool]) -> Vec<Option<Array>> {
         let needs = std::array::from_fn(|i| needs[i]);
-        self.op.backward(self.saved, grad, needs).into()
+        let (span, bytes) = (profile::begin(self.op.name(), Pass::Backward), grad.bytes());
+        let grads = self.op.backward(self.saved, grad, needs);
+        span.end(|| self.work.map(|work| work.backward(bytes, needs)).unwrap_or_default());
+        grads.into()
     }
 }

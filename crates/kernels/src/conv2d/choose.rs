@@ -35,6 +35,16 @@ impl Algorithm {
     pub const ALL: [Algorithm; 4] =
         [Algorithm::SingleChannel, Algorithm::Depthwise, Algorithm::Winograd, Algorithm::ImplicitGemm];
 
+    /// For tables: `winograd`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::SingleChannel => "single channel",
+            Algorithm::Depthwise => "depthwise",
+            Algorithm::Winograd => "winograd",
+            Algorithm::ImplicitGemm => "implicit gemm",
+        }
+    }
+
     /// The algorithm for a pass.
     pub fn choose(pass: Pass, g: &Conv2dGeometry) -> Algorithm {
         let applies = |a: &Algorithm| match a {

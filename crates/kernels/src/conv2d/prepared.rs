@@ -45,6 +45,15 @@ impl PreparedConv2d {
         Conv2dGeometry { batch, in_height, in_width, ..self.geometry }
     }
 
+    /// What the weights are packed for.
+    pub fn algorithm(&self) -> Algorithm {
+        match &self.weights {
+            Weights::Plain(algorithm, _) => *algorithm,
+            Weights::Winograd(_) => Algorithm::Winograd,
+            Weights::ImplicitGemm(_) => Algorithm::ImplicitGemm,
+        }
+    }
+
     /// Bytes of the packed weights.
     pub fn bytes(&self) -> usize {
         let (Weights::Plain(_, w) | Weights::Winograd(w) | Weights::ImplicitGemm(w)) = &self.weights;

@@ -1,10 +1,12 @@
 //! Adam (Kingma and Ba, arXiv:1412.6980) and AdamW (Loshchilov and Hutter, arXiv:1711.05101).
 
 use super::groups::{self, Group, Slots};
+use super::profiled::update_cost;
 use super::{Optimizer, OptimizerState, OptimizerStateError, tensor_like};
 use crate::param::Param;
 use cresset_kernels::optim as kernels;
 use cresset_tensor::Array;
+use cresset_tensor::profile::{self, Pass};
 
 /// Options of [`Adam`] and [`AdamW`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +75,7 @@ impl Core {
                 maximize: o.maximize,
             };
             for slot in &mut group.slots {
+                let span = profile::begin("adam", Pass::Update).about(|| Some(slot.name.as_str().into()));
                 slot.step(|grad, value, moments, like| {
                     moments.step += 1;
                     let zeros = || Array::empty_like(like).map(|_| 0.0);
@@ -91,6 +94,7 @@ impl Core {
                         averages.largest_square.as_mut().map(Array::memory_mut),
                     );
                 });
+                span.end(|| update_cost(&slot.param, if o.amsgrad { 3 } else { 2 }));
             }
         }
     }

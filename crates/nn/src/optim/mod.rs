@@ -3,6 +3,7 @@
 mod adam;
 mod clip;
 mod groups;
+mod profiled;
 mod sgd;
 
 pub use adam::{Adam, AdamOptions, AdamW};

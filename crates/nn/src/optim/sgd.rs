@@ -1,10 +1,12 @@
 //! Stochastic gradient descent, as `torch.optim.SGD`.
 
 use super::groups::{self, Group, Slots};
+use super::profiled::update_cost;
 use super::{Optimizer, OptimizerState, OptimizerStateError, tensor_like};
 use crate::param::Param;
 use cresset_kernels::optim as kernels;
 use cresset_tensor::Array;
+use cresset_tensor::profile::{self, Pass};
 
 /// Options of [`Sgd`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,6 +66,7 @@ impl Optimizer for Sgd {
                 maximize: o.maximize,
             };
             for slot in &mut group.slots {
+                let span = profile::begin("sgd", Pass::Update).about(|| Some(slot.name.as_str().into()));
                 slot.step(|grad, value, momentum, like| {
                     let first = momentum.is_none();
                     if o.momentum == 0.0 {
@@ -72,6 +75,7 @@ impl Optimizer for Sgd {
                     let buffer = momentum.get_or_insert_with(|| Array::empty_like(like));
                     kernels::sgd(&options, first, grad, value, Some(buffer.memory_mut()));
                 });
+                span.end(|| update_cost(&slot.param, usize::from(o.momentum != 0.0)));
             }
         }
     }

@@ -5,8 +5,10 @@ use super::optional::{given, one_a_channel, or_absent};
 use crate::array::Array;
 use crate::error::ShapeError;
 use crate::op::{Op, apply};
+use crate::profile::{self, Cost};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use cresset_kernels::conv2d::choose::{Algorithm, Pass};
 use cresset_kernels::conv2d::{self, Conv2dGeometry, Epilogue};
 
 /// Zeros around the input of a convolution.
@@ -135,7 +137,9 @@ impl Saved {
     /// The convolution, and what is done to it while it is in cache.
     pub fn forward(&self, epilogue: Epilogue) -> Array {
         let mut y = Array::empty_channels_last(output_shape(&self.geometry));
+        let span = self.profile(Pass::Forward);
         conv2d::forward(&self.geometry, self.x.memory(), self.w.memory(), epilogue, y.memory_mut());
+        span.end(|| Cost::new(self.geometry.macs(), [&self.x, &self.w], [&y]));
         y
     }
 
@@ -144,15 +148,28 @@ impl Saved {
         let g = &self.geometry;
         let dw = by_w.then(|| {
             let mut dw = Array::empty_like(&self.w);
+            let span = self.profile(Pass::WeightGradient);
             conv2d::weight_gradient(g, self.x.memory(), dy.memory(), dw.memory_mut());
+            span.end(|| Cost::new(g.macs(), [&self.x, dy], [&dw]));
             dw
         });
         let dx = by_x.then(|| {
             let mut dx = Array::empty_like(&self.x);
+            let span = self.profile(Pass::InputGradient);
             conv2d::input_gradient(g, dy.memory(), self.w.memory(), dx.memory_mut());
+            span.end(|| Cost::new(g.macs(), [dy, &self.w], [&dx]));
             dx
         });
         [dx, dw]
+    }
+
+    fn profile(&self, pass: Pass) -> profile::Span {
+        let event = match pass {
+            Pass::Forward => profile::Pass::Forward,
+            Pass::InputGradient => profile::Pass::InputGradient,
+            Pass::WeightGradient => profile::Pass::WeightGradient,
+        };
+        profile::begin("conv2d", event).by(|| Algorithm::choose(pass, &self.geometry).name())
     }
 }
 

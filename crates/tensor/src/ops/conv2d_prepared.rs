@@ -4,6 +4,7 @@ use super::conv2d::{Conv2dOptions, output_shape};
 use super::conv2d_fused::check_residual;
 use crate::array::Array;
 use crate::error::ShapeError;
+use crate::profile::{self, Cost, Pass};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use cresset_kernels::conv2d as kernels;
@@ -47,8 +48,13 @@ impl PreparedConv2d {
         let x = x.array().channels_last();
         let mut y = Array::empty_channels_last(output_shape(&geometry));
         let input = [geometry.batch, geometry.in_height, geometry.in_width];
-        let residual = residual.as_ref().map(Array::memory);
-        self.kernel.forward(input, x.memory(), residual, relu, y.memory_mut());
+        let span = profile::begin("conv2d", Pass::Forward).by(|| self.kernel.algorithm().name());
+        let add = residual.as_ref().map(Array::memory);
+        self.kernel.forward(input, x.memory(), add, relu, y.memory_mut());
+        span.end(|| {
+            let Cost { macs, read, written } = Cost::new(geometry.macs(), residual.iter().chain([&x]), [&y]);
+            Cost { macs, read: read + (self.weight.numel() * size_of::<f32>()) as u64, written }
+        });
         Tensor::constant(y)
     }
 }

@@ -4,6 +4,7 @@
 use super::images::dim_last;
 use super::optional::given;
 use crate::array::Array;
+use crate::profile::{self, Cost, Pass};
 use cresset_kernels::batch_norm::{self, Backward, Mode, Relu};
 
 /// One normalization `max(0, (x - mean) / sqrt(var + eps) * weight + bias + residual)`. Rows are (N, ..., C): the
@@ -37,6 +38,7 @@ impl Normalization {
         let residual = given(residual).map(|r| dim_last(r, 1));
         let [scale, shift] = self.scale_and_shift();
         let mut y = Array::empty_like(&self.x);
+        let span = profile::begin("batch_norm", Pass::Forward);
         let add = residual.as_ref().map(Array::memory);
         batch_norm::normalize(
             self.x.memory(),
@@ -46,6 +48,7 @@ impl Normalization {
             self.relu,
             y.memory_mut(),
         );
+        span.end(|| Cost::new(0, residual.iter().chain([&self.x]), [&y]));
         self.y = (self.relu && residual.is_some()).then(|| y.clone());
         y
     }
@@ -54,8 +57,10 @@ impl Normalization {
     pub fn forward_in_place(mut self, residual: &Array) -> Array {
         let residual = given(residual).map(|r| dim_last(r, 1));
         let [scale, shift] = self.scale_and_shift();
+        let span = profile::begin("batch_norm", Pass::Forward);
         let add = residual.as_ref().map(Array::memory);
         batch_norm::normalize_in_place(self.x.memory_mut(), scale.memory(), shift.memory(), add, self.relu);
+        span.end(|| Cost::new(0, residual.iter().chain([&self.x]), [&self.x]));
         self.x
     }
 
@@ -89,9 +94,11 @@ impl Normalization {
         };
         let mut dy = dim_last(&grad, 1);
         drop(grad);
+        let span = profile::begin("batch_norm", Pass::Backward);
         if residual {
             let mut x = Array::empty_like(&self.x);
             gradient.run_with_residual(dy.memory_mut(), x.memory_mut(), dweight, dbias);
+            span.end(|| Cost::new(0, self.y.iter().chain([&self.x, &dy]), [&x, &dy]));
             return Gradients { x, weight, bias, residual: Some(dy) };
         }
         let x = if dy.is_unique() {
@@ -102,6 +109,7 @@ impl Normalization {
             gradient.run(dy.memory(), x.memory_mut(), dweight, dbias);
             x
         };
+        span.end(|| Cost::new(0, self.y.iter().chain([&self.x, &x]), [&x]));
         Gradients { x, weight, bias, residual: None }
     }
 }

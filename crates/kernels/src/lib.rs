@@ -32,6 +32,7 @@ pub mod adaptive_pool2d;
 pub mod avg_pool2d;
 pub mod batch_norm;
 pub mod conv2d;
+pub mod conv2d_max_pool;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod gemm;

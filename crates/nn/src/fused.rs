@@ -35,11 +35,19 @@ const CACHED: usize = 128 * 1024;
 
 /// Convolution, then ReLU, then max pooling.
 ///
-/// Without gradients a few images at a time, so that the feature map before the pooling stays in cache and is never
-/// there for the whole batch.
+/// Where [`ops::conv2d_relu_max_pool`] has a kernel the feature map before the pooling is never written. Elsewhere,
+/// without gradients, a few images at a time, so that it stays in cache and is never there for the whole batch.
 #[track_caller]
 pub fn conv_relu_max_pool(conv: &Conv2d, x: &Tensor, pool: impl Into<MaxPool2dOptions>) -> Tensor {
     let pool = pool.into();
+    if !trace::is_active() {
+        let _scope = scope::Enter::new(conv.layer_name());
+        let bias = conv.bias.as_ref().map(Param::tensor);
+        let weight = conv.weight.tensor();
+        if let Some(y) = ops::conv2d_relu_max_pool(x, &weight, bias.as_ref(), conv.options(), &pool) {
+            return y;
+        }
+    }
     let run = |x: &Tensor| conv_relu(conv, x).max_pool2d(pool);
     let image = conv.out_channels() * x.shape().iter().skip(2).product::<usize>();
     let images = (CACHED / image.max(1)).max(1);

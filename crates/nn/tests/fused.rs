@@ -80,10 +80,30 @@ fn pooling_a_few_images_at_a_time_changes_nothing() {
     let chain = chain(&mut rng);
     // 8 channels of 64x64: four images fill the cache.
     let x = Tensor::randn([10, 5, 64, 64], &mut rng);
-    let whole = chain.conv.forward(&x).relu().max_pool2d(2);
-    let parts = no_grad(|| conv_relu_max_pool(&chain.conv, &x, 2));
-    assert_eq!(parts.shape(), whole.shape());
-    assert_close("conv_relu_max_pool", &parts.to_vec(), &whole.to_vec());
+    for size in [2, 4] {
+        let whole = chain.conv.forward(&x).relu().max_pool2d(size);
+        let parts = no_grad(|| conv_relu_max_pool(&chain.conv, &x, size));
+        assert_eq!(parts.shape(), whole.shape());
+        assert_close("conv_relu_max_pool", &parts.to_vec(), &whole.to_vec());
+    }
+}
+
+#[test]
+fn pooled_convolutions_train_as_their_parts() {
+    let mut rng = Generator::new(5);
+    let x = Tensor::randn([3, 5, 6, 7], &mut rng);
+    for size in [2, 3] {
+        let (a, b) = (chain(&mut Generator::new(2)), chain(&mut Generator::new(2)));
+        let ya = conv_relu_max_pool(&a.conv, &x, size);
+        let yb = b.conv.forward(&x).relu().max_pool2d(size);
+        assert_close("value", &ya.to_vec(), &yb.to_vec());
+        let cotangent = Tensor::randn(ya.shape().clone(), &mut rng);
+        ya.backward_with(&cotangent);
+        yb.backward_with(&cotangent);
+        for (ga, gb) in grads(&a.conv.parameters()).iter().zip(grads(&b.conv.parameters())) {
+            assert_close("gradient", ga, &gb);
+        }
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl MaxPool2dOptions {
         Self { ceil_mode, ..self }
     }
 
-    fn geometry(&self, [batch, channels, height, width]: [usize; 4]) -> Geometry {
+    pub(super) fn geometry(&self, [batch, channels, height, width]: [usize; 4]) -> Geometry {
         Geometry {
             batch,
             height,

@@ -2,8 +2,8 @@
 
 use super::support::{assert_close, assert_same, check, randn};
 use cresset_tensor::ops::{
-    Conv2dBatchNorm, Conv2dOptions, batch_norm_add_relu_eval, batch_norm_add_relu_train, batch_norm_eval,
-    batch_norm_train, conv2d_fused,
+    Conv2dBatchNorm, Conv2dOptions, MaxPool2dOptions, batch_norm_add_relu_eval, batch_norm_add_relu_train,
+    batch_norm_eval, batch_norm_train, conv2d_fused, conv2d_relu_max_pool,
 };
 use cresset_tensor::{Array, Tensor, no_grad};
 
@@ -168,6 +168,42 @@ fn gradients_of_convolution_with_residual() {
         &inputs,
         1e-5,
     );
+}
+
+#[test]
+fn convolution_with_relu_and_pooling_equals_its_parts() {
+    let conv = Conv2dOptions::default().padding(1);
+    let fused = |t: &[Tensor]| {
+        conv2d_relu_max_pool(&t[0], &t[1], t.get(2), &conv, &2.into()).expect("there is a kernel")
+    };
+    let composed = |t: &[Tensor]| t[0].conv2d(&t[1], t.get(2), &conv).relu().max_pool2d(2);
+    for [n, c, h, w, o] in [[3, 1, 8, 10, 8], [2, 8, 7, 6, 16], [1, 3, 5, 5, 9]] {
+        let inputs = [randn([n, c, h, w]), randn([o, c, 3, 3]), randn([o])];
+        assert_same(fused, composed, &inputs, 1e-5);
+        assert_same(fused, composed, &inputs[..2], 1e-5);
+        // Frozen weights, and an input that is not differentiated.
+        for leaf in 0..3 {
+            let run = |f: &dyn Fn(&[Tensor]) -> Tensor| {
+                let mut t = inputs.clone();
+                t[leaf] = t[leaf].detach().requires_grad();
+                f(&t).square().sum().backward();
+                t[leaf].grad().unwrap().into_array()
+            };
+            assert_close(&run(&fused), &run(&composed), 1e-4);
+        }
+    }
+}
+
+#[test]
+fn convolutions_without_a_pooling_kernel_are_left_to_their_parts() {
+    let (x, w) = (randn([1, 3, 9, 9]), randn([4, 3, 3, 3]));
+    let has = |conv: Conv2dOptions, pool: MaxPool2dOptions| {
+        conv2d_relu_max_pool(&x, &w, None, &conv, &pool).is_some()
+    };
+    let conv = Conv2dOptions::default();
+    assert!(has(conv, 2.into()));
+    assert!(!has(conv.stride(2), 2.into()) && !has(conv, 3.into()) && !has(conv.groups(3), 2.into()));
+    assert!(!has(conv, MaxPool2dOptions::new(2).padding(1)));
 }
 
 #[test]

@@ -1,0 +1,198 @@
+//! The gradients, image by image, from the places where the maxima were.
+
+use super::check;
+use super::input_gradient::InputGradient;
+use super::layout::Layout;
+use super::weight_gradient::WeightGradient;
+use crate::conv2d::Conv2dGeometry;
+use crate::parallel::{self, DisjointMut};
+use crate::pointwise::gate;
+use crate::rows;
+use crate::scratch;
+use crate::simd::dispatch;
+use crate::vectorize::vectorize;
+use std::ops::Range;
+
+/// Multiply-adds of a task, as a dense convolution does them.
+const TASK_WORK: usize = 1024 * 1024;
+/// Tasks to aim for, so that several threads finish at about the same time.
+const TASKS: usize = 16;
+/// Elements of the output that are treated at a time, so that they stay in cache while each output channel
+/// passes over them.
+const BAND: usize = 4096;
+
+/// Which gradients are wanted, and where they go.
+#[derive(Debug, Default)]
+pub struct Gradients<'a> {
+    /// Of the input (N, H, W, C).
+    pub dx: Option<&'a mut [f32]>,
+    /// Of the weight (O, 3, 3, C).
+    pub dw: Option<&'a mut [f32]>,
+    /// Of the bias (O).
+    pub db: Option<&'a mut [f32]>,
+}
+
+/// Gradients of [`forward`](super::forward) from its output `y`, the `places` it recorded and the output's
+/// gradient `dy`.
+///
+/// # Panics
+/// When `g` is not a plain 3x3 convolution, a slice has another length than it says, or `places` are not those
+/// of a forward pass with `g`.
+#[track_caller]
+pub fn backward(
+    g: &Conv2dGeometry,
+    x: &[f32],
+    w: &[f32],
+    y: &[f32],
+    places: &[u16],
+    dy: &[f32],
+    gradients: Gradients,
+) {
+    check(g, x.len(), w.len(), y.len());
+    assert!(places.len() == y.len() && dy.len() == y.len(), "conv2d_max_pool: lengths of places and dy");
+    let Gradients { dx, dw, db } = gradients;
+    for (name, found, expected) in [
+        ("dx", dx.as_ref().map(|d| d.len()), g.in_len()),
+        ("dw", dw.as_ref().map(|d| d.len()), g.weight_len()),
+        ("db", db.as_ref().map(|d| d.len()), g.out_channels),
+    ] {
+        assert!(found.is_none_or(|len| len == expected), "conv2d_max_pool: length of {name}");
+    }
+    let layout = Layout::new(g);
+    let work = (4 * layout.output_len() * 3 * layout.segment()).max(1);
+    let at_once = (TASK_WORK / work).clamp(1, g.batch.div_ceil(TASKS).max(1));
+    let parts = g.batch.div_ceil(at_once);
+    // Each task's weight gradient and, behind it, its bias gradient.
+    let (weights, part) = (g.weight_len(), g.weight_len() + g.out_channels);
+    let dx = dx.map(DisjointMut::new);
+    let task = Task { layout, x, w, y, places, dy, with_dw: dw.is_some() };
+    scratch::with(parts * part, |sums: &mut [f32]| {
+        let writer = DisjointMut::new(&mut *sums);
+        parallel::for_each_range(g.batch, at_once, |images| {
+            let i = images.start / at_once;
+            let input = images.start * layout.input_len()..images.end * layout.input_len();
+            // SAFETY: each task has its own part of the sums, and each image its own part of dx.
+            let (sums, dx) =
+                unsafe { (writer.slice(i * part..(i + 1) * part), dx.as_ref().map(|dx| dx.slice(input))) };
+            let (dw, db) = sums.split_at_mut(weights);
+            task.run(images, dw, db, dx);
+        });
+        if let Some(dw) = dw {
+            add_parts(sums, part, 0, dw);
+        }
+        if let Some(db) = db {
+            add_parts(sums, part, weights, db);
+        }
+    });
+}
+
+/// `total` becomes the sum of what each part of `sums` has from `start` on.
+fn add_parts(sums: &[f32], part: usize, start: usize, total: &mut [f32]) {
+    vectorize(
+        #[inline(always)]
+        || {
+            total.fill(0.0);
+            for sums in sums.chunks_exact(part) {
+                for (total, sum) in total.iter_mut().zip(&sums[start..]) {
+                    *total += sum;
+                }
+            }
+        },
+    );
+}
+
+/// What all tasks read.
+struct Task<'a> {
+    layout: Layout,
+    x: &'a [f32],
+    w: &'a [f32],
+    y: &'a [f32],
+    places: &'a [u16],
+    dy: &'a [f32],
+    with_dw: bool,
+}
+
+/// Some rows of windows of one image.
+#[derive(Clone, Copy)]
+pub(super) struct Band<'a> {
+    pub layout: Layout,
+    /// The first row.
+    pub first: usize,
+    /// Gradients behind the ReLU: (rows, columns, output channels).
+    pub gradient: &'a [f32],
+    /// As many places, none beyond the last of a window.
+    pub places: &'a [u16],
+}
+
+impl Task<'_> {
+    /// Overwrites `dw`, `db` and `dx` with the gradients of these images.
+    fn run(&self, images: Range<usize>, dw: &mut [f32], db: &mut [f32], mut dx: Option<&mut [f32]>) {
+        let layout = self.layout;
+        let (input, output) = (layout.input_len(), layout.output_len());
+        let row = layout.windows[1] * layout.outputs;
+        let band_rows = (BAND / row.max(1)).max(1);
+        dw.fill(0.0);
+        let padded_len = layout.padded_len();
+        let dx_len = if dx.is_some() { padded_len } else { 0 };
+        let sums_len = rows::wide_len(layout.outputs);
+        scratch::with(padded_len + dx_len + sums_len + band_rows * row, |memory: &mut [f32]| {
+            let (padded, memory) = memory.split_at_mut(padded_len);
+            let (padded_dx, memory) = memory.split_at_mut(dx_len);
+            let (sums, gradient) = memory.split_at_mut(sums_len);
+            padded.fill(0.0);
+            sums.fill(0.0);
+            for (i, image) in images.enumerate() {
+                if self.with_dw {
+                    layout.pad(&self.x[image * input..][..input], padded);
+                }
+                padded_dx.fill(0.0);
+                for first in (0..layout.windows[0]).step_by(band_rows) {
+                    let end = layout.windows[0].min(first + band_rows);
+                    let range = image * output + first * row..image * output + end * row;
+                    let places = &self.places[range.clone()];
+                    let gradient = &mut gradient[..range.len()];
+                    self.gradient(range, gradient, sums);
+                    let band = Band { layout, first, gradient, places };
+                    if self.with_dw {
+                        dispatch(WeightGradient { band, x: padded, dw });
+                    }
+                    if dx.is_some() {
+                        dispatch(InputGradient { band, w: self.w, dx: padded_dx });
+                    }
+                }
+                if let Some(dx) = &mut dx {
+                    layout.crop(padded_dx, &mut dx[i * input..][..input]);
+                }
+            }
+            rows::narrow(layout.outputs, sums);
+            db.copy_from_slice(&sums[..layout.outputs]);
+        });
+    }
+
+    /// Takes the gradient of some elements of the output through the ReLU, and adds it to `sums`, the bias gradients
+    /// repeated as for [`rows::narrow`].
+    fn gradient(&self, range: Range<usize>, gradient: &mut [f32], sums: &mut [f32]) {
+        let bound = self.layout.largest_place();
+        let (y, dy, places) = (&self.y[range.clone()], &self.dy[range.clone()], &self.places[range]);
+        let largest = vectorize(
+            #[inline(always)]
+            || {
+                for ((g, &y), &dy) in gradient.iter_mut().zip(y).zip(dy) {
+                    *g = gate(dy, y);
+                }
+                for windows in gradient.chunks(sums.len()) {
+                    for (sum, g) in sums.iter_mut().zip(windows) {
+                        *sum += g;
+                    }
+                }
+                let mut largest = 0;
+                for &place in places {
+                    largest = if place > largest { place } else { largest };
+                }
+                largest
+            },
+        );
+        // The gradients go wherever places say.
+        assert!(usize::from(largest) <= bound, "conv2d_max_pool: place {largest} is outside of its window");
+    }
+}

@@ -60,6 +60,13 @@ struct Report {
     ms_per_step: f64,
     images_per_second: f64,
     peak_rss_mib: Option<u64>,
+    page_faults_per_step: Option<f64>,
+}
+
+/// What the timed steps took.
+struct Timing {
+    median_ms: f64,
+    page_faults_per_step: Option<f64>,
 }
 
 /// Runs the command.
@@ -77,7 +84,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         (0..shape.iter().product()).map(|_| rng.normal()).collect(),
         shape,
     ));
-    let ms = match args.mode {
+    let Timing { median_ms: ms, page_faults_per_step } = match args.mode {
         Mode::Train => {
             let labels =
                 (0..args.batch).map(|_| rng.below(entry.num_classes as u64) as i64).collect::<Vec<_>>();
@@ -85,7 +92,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         }
         Mode::Infer => {
             model.eval();
-            median_ms(args, || no_grad(|| drop(model.forward(&images))))
+            time(args, || no_grad(|| drop(model.forward(&images))))
         }
     };
     let report = Report {
@@ -98,14 +105,16 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         ms_per_step: (ms * 1e3).round() / 1e3,
         images_per_second: (args.batch as f64 / ms * 1e5).round() / 1e2,
         peak_rss_mib: peak_rss_mib(),
+        page_faults_per_step,
     };
     if args.json {
         output::json(&report)?;
     } else {
         let memory =
             report.peak_rss_mib.map_or(String::new(), |mib| format!(", {} MiB at most", thousands(mib)));
+        let faults = page_faults_per_step.map_or(String::new(), |n| format!(", {n:.1} page faults a step"));
         output::text(&format!(
-            "{} {} of {} images on {} threads: {:.2} ms a step (median of {}), {:.0} images/s{memory}\n",
+            "{} {} of {} images on {} threads: {:.2} ms a step (median of {}), {:.0} images/s{memory}{faults}\n",
             report.model,
             if args.mode == Mode::Train { "training" } else { "inference" },
             report.batch,
@@ -118,11 +127,11 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn time_training(model: &mut dyn Layer, images: &Tensor, labels: &Tensor, args: &BenchArgs) -> f64 {
+fn time_training(model: &mut dyn Layer, images: &Tensor, labels: &Tensor, args: &BenchArgs) -> Timing {
     model.train();
     let options = SgdOptions { lr: 0.01, momentum: 0.9, ..Default::default() };
     let mut optimizer = Sgd::new(model.named_parameters(), options);
-    median_ms(args, || {
+    time(args, || {
         optimizer.zero_grad();
         let loss = cross_entropy(&model.forward(images), labels, &CrossEntropyOptions::default());
         loss.backward();
@@ -131,8 +140,9 @@ fn time_training(model: &mut dyn Layer, images: &Tensor, labels: &Tensor, args: 
     })
 }
 
-fn median_ms(args: &BenchArgs, mut step: impl FnMut()) -> f64 {
+fn time(args: &BenchArgs, mut step: impl FnMut()) -> Timing {
     (0..args.warmup).for_each(|_| step());
+    let faults = page_faults();
     let mut times: Vec<f64> = (0..args.steps)
         .map(|_| {
             let start = Instant::now();
@@ -140,9 +150,17 @@ fn median_ms(args: &BenchArgs, mut step: impl FnMut()) -> f64 {
             start.elapsed().as_secs_f64() * 1e3
         })
         .collect();
+    let faults = page_faults().zip(faults).map(|(after, before)| (after - before) as f64);
     times.sort_by(f64::total_cmp);
     let (low, high) = (times[(times.len() - 1) / 2], times[times.len() / 2]);
-    (low + high) / 2.0
+    Timing { median_ms: (low + high) / 2.0, page_faults_per_step: faults.map(|n| n / args.steps as f64) }
+}
+
+/// How often the process touched a page that was not mapped yet, where the system tells (`ru_minflt`).
+fn page_faults() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The program's name may hold anything, so fields are counted from its closing parenthesis.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(7)?.parse().ok()
 }
 
 /// The most memory the process ever had, where the system tells.

@@ -1,7 +1,7 @@
 //! A trained model, ready for use.
 
 use crate::checkpoint::{Checkpoint, ModelCard};
-use crate::error::Result;
+use crate::error::{Result, TrainError};
 use cresset_nn::{Forward, Layer, ModuleExt};
 use cresset_tensor::{Generator, Tensor, no_grad};
 use cresset_vision::image::Image;
@@ -25,6 +25,7 @@ impl Classifier {
     pub fn load(path: &Path) -> Result<Self> {
         let checkpoint = Checkpoint::load(path)?;
         let pipeline = checkpoint.card.preprocessing.pipeline()?;
+        check_sizes(&checkpoint)?;
         let model = build(&checkpoint.card)?;
         checkpoint.load_into(&*model)?;
         Ok(Self::new(checkpoint.card, model, pipeline))
@@ -72,6 +73,28 @@ impl Classifier {
         crate::evaluate::check_classes(&logits, classes)?;
         Ok(logits.to_vec().chunks_exact(classes).map(<[f32]>::to_vec).collect())
     }
+}
+
+/// Refuses a card whose model would be far larger than the weights for it, before memory is taken for that model.
+fn check_sizes(checkpoint: &Checkpoint) -> Result<()> {
+    let Checkpoint { path, card, weights, .. } = checkpoint;
+    let classes = card.classes.len();
+    if !weights.values().any(|array| array.shape().first() == Some(&classes)) {
+        let reason = format!("its card has {classes} classes, its weights are for another number");
+        return Err(TrainError::bad_checkpoint(path, reason));
+    }
+    // The one family whose size depends on that of its images.
+    let [_, height, width] = card.preprocessing.input;
+    let features = (height / 4).saturating_mul(width / 4).saturating_mul(16);
+    if card.model == "cnn"
+        && weights.get("fc1.weight").is_none_or(|fc1| fc1.shape().last() != Some(&features))
+    {
+        let reason = format!(
+            "its weights are of another model than a cnn for {height}x{width} images; they do not fit"
+        );
+        return Err(TrainError::bad_checkpoint(path, reason));
+    }
+    Ok(())
 }
 
 /// Builds the model of a card, with weights that are about to be replaced.

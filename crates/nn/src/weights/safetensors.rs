@@ -82,8 +82,9 @@ struct Header {
 
 impl Header {
     fn parse(json: Vec<u8>) -> Result<Self, Problem> {
-        let invalid =
-            |e: &dyn std::fmt::Display| Problem::malformed(format!("the header is not what it should be: {e}"));
+        let invalid = |e: &dyn std::fmt::Display| {
+            Problem::malformed(format!("the header is not what it should be: {e}"))
+        };
         let Entries { metadata, mut tensors } = serde_json::from_slice(&json).map_err(|e| invalid(&e))?;
         drop(json);
         let order: IndexSet<String> = tensors.iter().map(|(name, _)| name.clone()).collect();

@@ -86,7 +86,19 @@ impl Checkpoint {
     /// # Errors
     /// If the file cannot be read, is damaged, is of a newer version, or holds weights without a card.
     pub fn load(path: &Path) -> Result<Self> {
-        let weights::Weights { mut tensors, metadata } = weights::load(path)?;
+        Self::verified(weights::load(path)?, path)
+    }
+
+    /// As [`Checkpoint::load`], for a file in memory. `name` stands for the path in messages.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`].
+    pub fn from_bytes(bytes: &[u8], name: &Path) -> Result<Self> {
+        Self::verified(weights::load_bytes(bytes, name)?, name)
+    }
+
+    fn verified(weights: weights::Weights, path: &Path) -> Result<Self> {
+        let weights::Weights { mut tensors, metadata } = weights;
         let bad = |reason: String| TrainError::bad_checkpoint(path, reason);
         let Some(card) = metadata.get(MODEL) else {
             return Err(bad("holds weights, but does not say of which model; name it with --model".into()));

@@ -1,10 +1,11 @@
 //! CIFAR-10 and CIFAR-100 (Krizhevsky 2009): 50,000 + 10,000 pictures of 32x32 in colour.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use crate::datasets::archive::read_tar_gz;
 use crate::datasets::download::{Checksums, Fetch, RemoteFile};
-use crate::datasets::pickle::{Pickle, Value};
+use crate::datasets::pickle::{self, Value};
 use crate::datasets::{InMemory, Split};
 use crate::{Result, VisionError};
 
@@ -135,11 +136,13 @@ impl Cifar {
                 .and_then(|name| name.to_str())
                 .is_some_and(|name| files.contains(&name) || name == form.names)
         })?;
+        let entries = RefCell::new(entries);
         self.assemble(archive, form, is_python, split, &|name| {
-            let found = entries.iter().find(|entry| entry.path.file_name().is_some_and(|n| n == name));
+            let mut entries = entries.borrow_mut();
+            let found = entries.iter().position(|entry| entry.path.file_name().is_some_and(|n| n == name));
             let missing =
                 || VisionError::bad_file(archive, format!("there is no {name} in it; fetch it again"));
-            found.map(|entry| entry.bytes.clone()).ok_or_else(missing)
+            found.map(|at| entries.swap_remove(at).bytes).ok_or_else(missing)
         })
     }
 
@@ -155,15 +158,33 @@ impl Cifar {
         for name in form.files(split) {
             let bytes = read(name)?;
             let path = source.join(name);
-            if is_python {
-                self.python_batch(&bytes, &path, &mut pixels, &mut labels)?;
-            } else {
-                self.binary_batch(&bytes, &path, &mut pixels, &mut labels)?;
-            }
+            self.batch(&bytes, is_python, &path, &mut pixels, &mut labels)?;
         }
         let names = read(form.names)?;
         let classes = self.class_names(&names, is_python, &source.join(form.names))?;
         InMemory::new(self.name, classes, [SIDE, SIDE, 3], pixels, labels, source)
+    }
+
+    /// Adds the pictures, in (height, width, channel) order, and labels of one file of either form. `path` names it in
+    /// messages.
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub fn batch(
+        &self,
+        bytes: &[u8],
+        is_python: bool,
+        path: &Path,
+        pixels: &mut Vec<u8>,
+        labels: &mut Vec<i64>,
+    ) -> Result<()> {
+        // Pixels are nearly all of it.
+        pixels.reserve_exact(bytes.len());
+        if is_python {
+            self.python_batch(bytes, path, pixels, labels)
+        } else {
+            self.binary_batch(bytes, path, pixels, labels)
+        }
     }
 
     fn binary_batch(
@@ -198,32 +219,34 @@ impl Cifar {
     ) -> Result<()> {
         let wrong =
             |reason: String| VisionError::bad_file(path, format!("not a batch of {}: {reason}", self.name));
-        let pickle = Pickle::read(bytes).map_err(wrong)?;
+        let (heap, root) = pickle::read(bytes).map_err(wrong)?;
         let key = self.keys[0];
-        let found = pickle.get(key).and_then(|value| pickle.items(value));
+        let found = heap.get(root, key).and_then(|value| heap.items(value));
         let found = found.ok_or_else(|| wrong(format!("it has no list {key:?}")))?;
-        let Some(Value::Array(shape, data)) = pickle.get("data") else {
-            return Err(wrong("it has no array \"data\"".into()));
-        };
-        if *shape != [found.len(), PIXELS] {
+        let data = heap.get(root, "data").and_then(|value| pickle::array(&heap, value));
+        let (shape, data) = data.ok_or_else(|| wrong("it has no array \"data\"".into()))?;
+        if shape != [found.len(), PIXELS] {
             return Err(wrong(format!("{} labels for pixels of shape {shape:?}", found.len())));
         }
         for label in found {
-            let Value::Int(label) = label else { return Err(wrong(format!("{label:?} is no label"))) };
+            let Value::Int(label) = label else { return Err(wrong("a label is no number".into())) };
             labels.push(*label);
         }
         data.chunks_exact(PIXELS).for_each(|planes| interleave(planes, pixels));
         Ok(())
     }
 
-    fn class_names(&self, bytes: &[u8], is_python: bool, path: &Path) -> Result<Vec<String>> {
+    /// The names of the classes out of the file that has them, of either form.
+    ///
+    /// # Errors
+    /// If it is damaged, or names another number of classes.
+    pub fn class_names(&self, bytes: &[u8], is_python: bool, path: &Path) -> Result<Vec<String>> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         let names: Vec<String> = if is_python {
             let wrong = |reason: String| VisionError::bad_file(path, format!("no list of classes: {reason}"));
-            let pickle = Pickle::read(bytes).map_err(wrong)?;
-            let items = pickle.get(self.keys[1]).and_then(|value| pickle.items(value)).unwrap_or_default();
-            let name =
-                |value: &&Value<'_>| if let Value::Bytes(name) = value { Some(text(name)) } else { None };
+            let (heap, root) = pickle::read(bytes).map_err(wrong)?;
+            let items = heap.get(root, self.keys[1]).and_then(|value| heap.items(value)).unwrap_or_default();
+            let name = |value: &Value<'_>| if let Value::Str(name) = value { Some(text(name)) } else { None };
             items.iter().filter_map(name).collect()
         } else {
             bytes.split(|&byte| byte == b'\n').map(text).filter(|name| !name.is_empty()).collect()

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::Result;
-use crate::datasets::archive::read_tar_gz;
+use crate::datasets::archive::{Entry, parse_tar_gz, read_tar_gz};
 use crate::datasets::image_folder::{ImageFile, ImageFolder, is_image};
 use crate::image::Color;
 
@@ -19,9 +19,20 @@ impl ImageArchive {
     /// Reads an archive.
     ///
     /// # Errors
-    /// If it cannot be read, is damaged, or holds more than 2 GiB.
+    /// If it cannot be read, is damaged, or holds far more than its size or more than 2 GiB.
     pub fn open(path: &Path) -> Result<Self> {
-        let entries = read_tar_gz(path, &|path| is_image(path) && !has_hidden(path))?;
+        Ok(Self::of(path, read_tar_gz(path, &is_wanted)?))
+    }
+
+    /// As [`ImageArchive::open`], for an archive in memory. `name` stands for the path in messages.
+    ///
+    /// # Errors
+    /// As [`ImageArchive::open`].
+    pub fn from_bytes(bytes: &[u8], name: &Path) -> Result<Self> {
+        Ok(Self::of(name, parse_tar_gz(bytes, bytes.len() as u64, name, &is_wanted)?))
+    }
+
+    fn of(path: &Path, entries: Vec<Entry>) -> Self {
         let mut files: Vec<(PathBuf, Arc<[u8]>)> = entries
             .into_iter()
             .map(|entry| {
@@ -35,7 +46,7 @@ impl ImageArchive {
                 *path = path.strip_prefix(&wrapper).map(Path::to_path_buf).unwrap_or_default();
             }
         }
-        Ok(Self { path: path.into(), files })
+        Self { path: path.into(), files }
     }
 
     /// Whether there is a folder of class folders of this name, such as `train`.
@@ -71,6 +82,10 @@ fn common_folder(files: &[(PathBuf, Arc<[u8]>)]) -> Option<PathBuf> {
     let first = files.first()?.0.iter().next()?;
     let wraps = |path: &Path| path.starts_with(first) && path.components().count() >= 3;
     files.iter().all(|(path, _)| wraps(path)).then(|| PathBuf::from(first))
+}
+
+fn is_wanted(path: &Path) -> bool {
+    is_image(path) && !has_hidden(path)
 }
 
 fn has_hidden(path: &Path) -> bool {

@@ -1,5 +1,6 @@
 //! A folder with one folder of pictures a class.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,7 +35,7 @@ pub(super) struct ImageFile {
 /// The endings of files that are taken for pictures, in any case.
 pub const EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"];
 
-/// How deep folders may be nested inside a class: links that lead in a circle end here.
+/// How deep folders may be nested inside a class.
 const MAX_DEPTH: usize = 16;
 
 impl ImageFolder {
@@ -111,7 +112,7 @@ fn list_folder(root: &Path) -> Result<Vec<(String, Vec<ImageFile>)>> {
         if path.is_dir() {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let mut files = Vec::new();
-            collect(&path, 0, &mut files)?;
+            collect(&path, 0, &mut HashSet::new(), &mut files)?;
             files.sort();
             let file = |path| ImageFile { path, label: 0, bytes: None };
             classes.push((name, files.into_iter().map(file).collect()));
@@ -120,16 +121,19 @@ fn list_folder(root: &Path) -> Result<Vec<(String, Vec<ImageFile>)>> {
     Ok(classes)
 }
 
-fn collect(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
+/// Links are followed, as torchvision does, but to no folder twice: two in each of a few folders would make millions of
+/// paths, and one that leads back has no end.
+fn collect(dir: &Path, depth: usize, seen: &mut HashSet<PathBuf>, files: &mut Vec<PathBuf>) -> Result<()> {
+    let wrong = |reason: String| VisionError::Folder { path: dir.into(), reason };
+    if !seen.insert(fs::canonicalize(dir).map_err(|e| VisionError::io("list", dir, e))?) {
+        return Err(wrong("links lead to this folder twice: does one lead in a circle? remove it".into()));
+    }
     if depth > MAX_DEPTH {
-        return Err(VisionError::Folder {
-            path: dir.into(),
-            reason: format!("more than {MAX_DEPTH} folders deep: does a link lead in a circle?"),
-        });
+        return Err(wrong(format!("more than {MAX_DEPTH} folders deep; move its images up")));
     }
     for path in visible(dir)? {
         if path.is_dir() {
-            collect(&path, depth + 1, files)?;
+            collect(&path, depth + 1, seen, files)?;
         } else if is_image(&path) {
             files.push(path);
         }

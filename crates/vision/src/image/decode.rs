@@ -67,8 +67,13 @@ pub fn write_png(image: &Image, path: &Path) -> Result<()> {
 
 fn read_file(path: &Path) -> Result<Vec<u8>> {
     let io = |e| VisionError::io("read", path, e);
+    let metadata = fs::metadata(path).map_err(io)?;
+    // A pipe would block, a device never end; links may lead to either.
+    if !metadata.is_file() {
+        return Err(VisionError::Decode { path: path.into(), reason: "no regular file".into() });
+    }
     let file = File::open(path).map_err(io)?;
-    let len = file.metadata().map_err(io)?.len();
+    let len = metadata.len();
     if len > MAX_FILE_BYTES {
         let reason = format!("{len} bytes, more than the allowed {MAX_FILE_BYTES}");
         return Err(VisionError::Decode { path: path.into(), reason });

@@ -8,6 +8,7 @@ mod orientation;
 pub use color::Color;
 pub(crate) use color::luma;
 pub use decode::{decode_bytes, decode_file, write_png};
+pub use orientation::from_exif as orientation_from_exif;
 
 use crate::{Result, VisionError};
 

@@ -5,7 +5,7 @@ use exif::{In, Reader, Tag};
 use crate::image::Image;
 
 /// The orientation that EXIF data say, 1 (as stored) to 8; 1 where they say nothing or nothing sensible.
-pub(super) fn from_exif(exif: &[u8]) -> u8 {
+pub fn from_exif(exif: &[u8]) -> u8 {
     // WebP files often keep the prefix that belongs to JPEG.
     let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
     let Ok(exif) = Reader::new().read_raw(exif.to_vec()) else { return 1 };

@@ -9,9 +9,7 @@ const MAX_INSTRUCTIONS: usize = 1 << 19;
 /// No function that is known takes more arguments. They are copied, so that many would be a trap.
 const MAX_ARGUMENTS: usize = 16;
 
-pub(super) fn run<V: Vocabulary>(
-    bytes: &[u8],
-) -> Result<(Heap<'_, V>, Value<'_, V::Global>), PickleError> {
+pub(super) fn run<V: Vocabulary>(bytes: &[u8]) -> Result<(Heap<'_, V>, Value<'_, V::Global>), PickleError> {
     let heap = Heap { sequences: Vec::new(), dicts: Vec::new(), objects: Vec::new() };
     let mut machine =
         Machine::<V> { input: bytes, heap, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
@@ -352,11 +350,7 @@ mod tests {
         ) -> Result<Value<'a, ()>, PickleError> {
             broken("no calls")
         }
-        fn build<'a>(
-            _: &mut Heap<'a, Self>,
-            _: Value<'a, ()>,
-            _: Value<'a, ()>,
-        ) -> Result<(), PickleError> {
+        fn build<'a>(_: &mut Heap<'a, Self>, _: Value<'a, ()>, _: Value<'a, ()>) -> Result<(), PickleError> {
             broken("no states")
         }
         fn persistent<'a>(_: &mut Heap<'a, Self>, _: Value<'a, ()>) -> Result<Value<'a, ()>, PickleError> {

@@ -123,8 +123,7 @@ impl<'a, V: Vocabulary> Heap<'a, V> {
     /// A tuple of sizes or strides, of no more dimensions than any array has.
     pub fn sizes(&self, value: Value<'a, V::Global>) -> Option<Vec<usize>> {
         let items = self.tuple(value).filter(|items| items.len() <= 16)?;
-        let size =
-            |&item: &_| if let Value::Int(n) = item { usize::try_from(n).ok() } else { None };
+        let size = |&item: &_| if let Value::Int(n) = item { usize::try_from(n).ok() } else { None };
         items.iter().map(size).collect()
     }
 

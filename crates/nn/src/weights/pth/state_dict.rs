@@ -79,7 +79,8 @@ fn wrapped(heap: &Heap<'_>, dict: usize) -> Option<usize> {
             _ => None,
         })
     };
-    let named = WRAPPERS.iter().find_map(|wrapper| dicts().find(|(key, _)| *key == Value::Str(wrapper.as_bytes())));
+    let named =
+        WRAPPERS.iter().find_map(|wrapper| dicts().find(|(key, _)| *key == Value::Str(wrapper.as_bytes())));
     let holds_tensors = |inner: usize| heap.dicts[inner].iter().any(|&(_, v)| tensor(heap, v).is_some());
     let mut with_tensors = dicts().filter(|&(_, inner)| holds_tensors(inner));
     let only = with_tensors.next().filter(|_| with_tensors.next().is_none());

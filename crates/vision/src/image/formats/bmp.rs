@@ -12,7 +12,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     let mut decoder = BmpDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(|e| format!("{e:?}"))?;
     let (width, height) = decoder.dimensions().ok_or("no header")?;
-    check_size(width, height)?;
+    check_size(width, height, bytes.len())?;
     let data = decoder.decode().map_err(|e| format!("{e:?}"))?;
     let layout = match decoder.colorspace() {
         Some(ColorSpace::Luma) => Layout::Gray,

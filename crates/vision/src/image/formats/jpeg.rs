@@ -18,7 +18,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     decoder.decode_headers().map_err(|e| format!("{e:?}"))?;
     let info = decoder.info().ok_or("no frame header")?;
     let (width, height) = (usize::from(info.width), usize::from(info.height));
-    check_size(width, height)?;
+    check_size(width, height, bytes.len())?;
     let (layout, target) = match decoder.input_colorspace() {
         Some(ColorSpace::Luma) => (Layout::Gray, ColorSpace::Luma),
         _ => (Layout::Rgb, ColorSpace::RGB),

@@ -56,18 +56,30 @@ pub(crate) enum Format {
 /// The most pixels a picture may have: 2^27, four times the 33 megapixels of an 8K frame.
 const MAX_PIXELS: usize = 1 << 27;
 
-/// The most memory that a decoder may take, where it takes a limit.
-const MAX_BYTES: usize = 1 << 30;
+/// Sizes up to this, 2048x2048, are believed; what claims more must have some bytes to show for it.
+const SMALL: usize = 1 << 22;
 
-/// Refuses a size that no photograph has, before memory is taken for it.
-fn check_size(width: usize, height: usize) -> Result<(), String> {
+/// More pixels a byte than any photograph of that size has. (A blank picture may have as many.)
+const MAX_PIXELS_PER_BYTE: usize = 512;
+
+/// Refuses a size that no photograph in a file of `len` bytes has, before memory is taken for it.
+fn check_size(width: usize, height: usize, len: usize) -> Result<(), String> {
+    let claim = format!("it claims {width}x{height} pixels");
     match width.checked_mul(height) {
-        Some(0) => Err(format!("it claims {width}x{height} pixels, expected no side of zero")),
-        Some(pixels) if pixels <= MAX_PIXELS => Ok(()),
-        _ => {
-            Err(format!("it claims {width}x{height} pixels, allowed are {MAX_PIXELS}: a decompression bomb?"))
+        Some(0) => Err(format!("{claim}, expected no side of zero")),
+        Some(pixels) if pixels <= SMALL.max(len.saturating_mul(MAX_PIXELS_PER_BYTE)).min(MAX_PIXELS) => {
+            Ok(())
         }
+        Some(pixels) if pixels <= MAX_PIXELS => {
+            Err(format!("{claim} in a file of {len} bytes: a decompression bomb?"))
+        }
+        _ => Err(format!("{claim}, allowed are {MAX_PIXELS}: a decompression bomb?")),
     }
+}
+
+/// The most memory that a decoder may take, where it takes a limit: eight bytes a pixel.
+fn max_memory(len: usize) -> usize {
+    SMALL.max(len.saturating_mul(MAX_PIXELS_PER_BYTE)).min(MAX_PIXELS) * 8
 }
 
 impl Format {

@@ -4,17 +4,17 @@ use std::io::Cursor;
 
 use png::{BitDepth, ColorType, Decoder, Encoder, Limits, Transformations};
 
-use super::{Decoded, Layout, MAX_BYTES, check_size};
+use super::{Decoded, Layout, check_size, max_memory};
 use crate::image::Image;
 use crate::image::orientation::from_exif;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     let text = |e: png::DecodingError| e.to_string();
-    let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: MAX_BYTES });
+    let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: max_memory(bytes.len()) });
     decoder.set_transformations(Transformations::normalize_to_color8());
     let header = decoder.read_header_info().map_err(text)?;
     let (width, height) = (header.width as usize, header.height as usize);
-    check_size(width, height)?;
+    check_size(width, height, bytes.len())?;
     let mut reader = decoder.read_info().map_err(text)?;
     let size = reader.output_buffer_size().ok_or("its size overflows")?;
     let mut data = vec![0; size];

@@ -6,17 +6,17 @@ use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 
-use super::{Decoded, Layout, MAX_BYTES, check_size};
+use super::{Decoded, Layout, check_size, max_memory};
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     let text = |e: tiff::TiffError| e.to_string();
     let mut limits = Limits::default();
-    limits.decoding_buffer_size = MAX_BYTES;
-    limits.intermediate_buffer_size = MAX_BYTES;
+    limits.decoding_buffer_size = max_memory(bytes.len());
+    limits.intermediate_buffer_size = max_memory(bytes.len());
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(text)?.with_limits(limits);
     let (width, height) = decoder.dimensions().map_err(text)?;
     let (width, height) = (width as usize, height as usize);
-    check_size(width, height)?;
+    check_size(width, height, bytes.len())?;
     let color = decoder.colortype().map_err(text)?;
     let layout = match color {
         ColorType::Gray(1 | 8 | 16) => Layout::Gray,

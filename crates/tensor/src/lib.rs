@@ -20,6 +20,7 @@ mod display;
 mod error;
 pub mod gradcheck;
 mod graph;
+pub mod inspect;
 mod leaf;
 pub mod op;
 mod operand;

@@ -3,6 +3,7 @@
 use crate::array::{Array, DType};
 use crate::error::ShapeError;
 use crate::graph::{self, Step};
+use crate::inspect;
 use crate::profile::{self, Cost, Pass};
 use crate::scope;
 use crate::shape::Shape;
@@ -108,6 +109,7 @@ pub fn apply_and_look<O: Op<N>, const N: usize, R>(
     let (array, saved) = op.forward(inputs.map(Tensor::array));
     let mut work = None;
     span.end(|| work.insert(Work::new(&op, inputs, &array)).forward);
+    inspect::show(op.name(), Pass::Forward, &array);
     debug_assert_eq!(*array.shape(), shape, "{}: shape() and forward() disagree", op.name());
     let marker = if O::VIEW { inputs[0].marker() } else { None };
     let seen = look(&saved);
@@ -133,6 +135,7 @@ pub(crate) fn run(
             let span = profile::begin(name, Pass::Forward);
             let output = compute(shape);
             span.end(|| Cost::new(0, [output.array()], [output.array()]));
+            inspect::show(name, Pass::Forward, output.array());
             output
         }
         Err(e) => scope::misfit(e),
@@ -181,6 +184,7 @@ impl<O: Op<N>, const N: usize> Step for Recorded<O, N> {
         let (span, bytes) = (profile::begin(self.op.name(), Pass::Backward), grad.bytes());
         let grads = self.op.backward(self.saved, grad, needs);
         span.end(|| self.work.map(|work| work.backward(bytes, needs)).unwrap_or_default());
+        grads.iter().flatten().for_each(|grad| inspect::show(self.op.name(), Pass::Backward, grad));
         grads.into()
     }
 }

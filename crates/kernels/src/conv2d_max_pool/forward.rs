@@ -113,6 +113,9 @@ impl Image<'_> {
         let mut first = 0;
         // SAFETY: the caller's promise.
         unsafe {
+            if self.layout.channels == 1 {
+                return self.single_channel::<S, PLACES>(places);
+            }
             // Eight accumulators either way, enough to hide the latency of the multiply-adds.
             while first < self.layout.outputs {
                 if first + S::LANES < self.layout.outputs {
@@ -204,24 +207,85 @@ impl Image<'_> {
                     weights = weights.add(self.columns);
                 }
             }
-            let offsets = self.layout.places();
             for (n, window) in sums.iter().enumerate() {
                 for v in 0..VECTORS {
-                    let left = outputs - first - v * S::LANES;
-                    let (mut best, mut place) = (window[0][0][v], S::zero());
-                    for (p, offset) in offsets.into_iter().enumerate().skip(1) {
-                        let sum = window[p / 2][p % 2][v];
-                        if PLACES {
-                            place = S::select_above(sum, best, S::splat(offset as f32), place);
+                    let four = [window[0][0][v], window[0][1][v], window[1][0][v], window[1][1][v]];
+                    let (at, left) = (n * outputs + v * S::LANES, outputs - first - v * S::LANES);
+                    let places = if PLACES { places.add(at) } else { places };
+                    self.largest::<S, PLACES>(four, left.min(S::LANES), y.add(at), places);
+                }
+            }
+        }
+    }
+
+    /// The same as [`Self::channels`] for one input channel: the nine weights of a vector of output channels stay in
+    /// registers, and each of the 16 elements under a window is read once.
+    ///
+    /// # Safety
+    /// As for [`Self::image`].
+    #[inline(always)]
+    unsafe fn single_channel<S: Simd, const PLACES: bool>(&mut self, places: *mut u16) {
+        let Layout { row, outputs, windows: [rows, columns], .. } = self.layout;
+        for first in (0..outputs).step_by(S::LANES) {
+            // SAFETY: the caller's promise; the windows lie inside of the padded image.
+            unsafe {
+                let packed = self.weights.as_ptr().add(first);
+                let bias = S::load(packed);
+                let mut weights = [S::zero(); 9];
+                for (t, weight) in weights.iter_mut().enumerate() {
+                    *weight = S::load(packed.add((t + 1) * self.columns));
+                }
+                for i in 0..rows {
+                    for j in 0..columns {
+                        let x = self.padded[2 * (i * row + j)..].as_ptr();
+                        let mut four = [bias; 4];
+                        for r in 0..4 {
+                            for c in 0..4 {
+                                let x = S::splat(*x.add(r * row + c));
+                                for (p, sum) in four.iter_mut().enumerate() {
+                                    let (kh, kw) = (r.wrapping_sub(p / 2), c.wrapping_sub(p % 2));
+                                    if kh < 3 && kw < 3 {
+                                        *sum = S::fma(x, weights[kh * 3 + kw], *sum);
+                                    }
+                                }
+                            }
                         }
-                        best = S::select_above(sum, best, sum, best);
-                    }
-                    let (at, left) = (n * outputs + v * S::LANES, left.min(S::LANES));
-                    store::<S>(y.add(at), S::max(S::zero(), best), left);
-                    if PLACES {
-                        store_u16::<S>(places.add(at), place, left);
+                        let at = (i * columns + j) * outputs + first;
+                        let places = if PLACES { places.add(at) } else { places };
+                        let y = self.y.as_mut_ptr().add(at);
+                        self.largest::<S, PLACES>(four, S::LANES.min(outputs - first), y, places);
                     }
                 }
+            }
+        }
+    }
+
+    /// Writes the largest of the four convolutions of a window, if it is positive, and its place, for `n` output
+    /// channels.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set of `S`; `y` and, when `PLACES`, `places` must point to `n`
+    /// elements.
+    #[inline(always)]
+    unsafe fn largest<S: Simd, const PLACES: bool>(
+        &self,
+        four: [S::V; 4],
+        n: usize,
+        y: *mut f32,
+        places: *mut u16,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (mut best, mut place) = (four[0], S::zero());
+            for (&sum, offset) in four.iter().zip(self.layout.places()).skip(1) {
+                if PLACES {
+                    place = S::select_above(sum, best, S::splat(offset as f32), place);
+                }
+                best = S::select_above(sum, best, sum, best);
+            }
+            store::<S>(y, S::max(S::zero(), best), n);
+            if PLACES {
+                store_u16::<S>(places, place, n);
             }
         }
     }

@@ -10,7 +10,7 @@ mod ui;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use commands::{bench, convert, eval, lr_find, models, predict, preview, stats, summary, train};
+use commands::{bench, convert, eval, lr_find, models, predict, preview, profile, stats, summary, train};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -35,6 +35,7 @@ enum Command {
     Convert(convert::ConvertArgs),
     Models(models::ModelsArgs),
     Bench(bench::BenchArgs),
+    Profile(profile::ProfileArgs),
 }
 
 /// The program: reads the command line, and does what it says.
@@ -63,6 +64,7 @@ pub fn run() -> ExitCode {
         Command::Convert(args) => convert::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Profile(args) => profile::run(&args),
     };
     result.unwrap_or_else(|error| ui::errors::report(&error))
 }

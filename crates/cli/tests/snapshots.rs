@@ -26,9 +26,10 @@ fn check(name: &str, words: &[&str]) {
 #[test]
 fn help() {
     check("help", &["--help"]);
-    for command in
-        ["train", "eval", "predict", "summary", "stats", "lr-find", "preview", "convert", "models", "bench"]
-    {
+    for command in [
+        "train", "eval", "predict", "summary", "stats", "lr-find", "preview", "convert", "models", "bench",
+        "profile",
+    ] {
         check(&format!("help-{command}"), &[command, "--help"]);
     }
 }
@@ -68,6 +69,9 @@ fn errors() {
         ("error-input-format", &["summary", "cnn", "--input", "28"]),
         ("error-summary-model", &["summary", "resnet19"]),
         ("error-steps", &["bench", "cnn", "--steps", "0"]),
+        ("error-profile-batch", &["profile", "cnn", "--batch", "0"]),
+        ("error-profile-img-size", &["profile", "cnn", "--img-size", "2"]),
+        ("error-profile-sort", &["profile", "cnn", "--sort", "name"]),
         ("error-command", &["trian"]),
     ];
     for (name, words) in cases {

@@ -3,6 +3,7 @@
 use super::validate::count;
 use anyhow::{Context, Result};
 use clap::{ArgAction, Args};
+use cresset_kernels::conv2d::set_exact;
 use serde::Serialize;
 
 /// What a command may use, and how much it says.
@@ -12,6 +13,9 @@ pub struct RuntimeArgs {
     /// Threads that compute; results do not depend on it [default: one a core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Convolve without Winograd's algorithm, which is faster and rounds a little more
+    #[arg(long)]
+    pub exact_conv: bool,
     /// Say more; twice for debugging
     #[arg(short, long, action = ArgAction::Count)]
     #[serde(skip)]
@@ -24,9 +28,13 @@ impl RuntimeArgs {
         self.threads.map_or(Ok(()), |threads| count("--threads", threads, 1..=1024).map(drop))
     }
 
-    /// Starts the logger and the threads.
+    /// Starts the logger and the threads, and chooses the convolutions.
     pub fn apply(&self) -> Result<()> {
         self.validate()?;
+        // Without the flag the environment decides.
+        if self.exact_conv {
+            set_exact(true);
+        }
         let level = match self.verbose {
             0 => tracing::Level::WARN,
             1 => tracing::Level::INFO,

@@ -1,0 +1,58 @@
+"""The rows of the table: what is timed, and for how many steps."""
+
+from dataclasses import dataclass, field, replace
+from typing import List, Tuple
+
+CHANNELS_LAST, FROZEN = "channels_last", "frozen"
+TRAINING = [(), (CHANNELS_LAST,)]
+INFERENCE = TRAINING + [(FROZEN,), (FROZEN, CHANNELS_LAST)]
+QUICK_OPTION = {"train": 1, "epoch": 0, "infer": 2}
+
+
+@dataclass
+class Workload:
+    """`warmup` steps, then `steps` that are timed, in a process of its own. `options` are what PyTorch is tried with."""
+
+    model: str
+    mode: str
+    batch: int
+    warmup: int
+    steps: int
+    options: List[Tuple[str, ...]] = field(default_factory=lambda: TRAINING)
+
+    @property
+    def name(self):
+        return f"{self.model} {self.mode} {self.batch}"
+
+    def quick(self):
+        """Fewer steps, and only the options that usually win: for trying things out."""
+        few = max(1, self.steps // 10)
+        return replace(self, warmup=min(self.warmup, few), steps=few, options=[self.options[QUICK_OPTION[self.mode]]])
+
+
+def infer(model, batch, steps):
+    return Workload(model, "infer", batch, max(2, steps // 5), steps, INFERENCE)
+
+
+# An epoch: `steps` epochs are trained and the last one counts.
+MNIST = Workload("mnist", "epoch", 64, 0, 2, [("in-memory",), ("tutorial",)])
+
+ALL = [
+    Workload("cnn", "train", 64, 50, 300),
+    MNIST,
+    Workload("cifar_resnet18", "train", 64, 2, 8),
+    Workload("resnet18", "train", 16, 2, 8),
+    Workload("resnet50", "train", 16, 1, 4),
+    infer("resnet18", 1, 50),
+    infer("resnet18", 16, 10),
+    infer("resnet50", 16, 6),
+]
+
+
+def select(only):
+    """The rows whose names hold all words of one of `only`; all, if there is none."""
+    wanted = [set(words.replace("-", " ").split()) for words in only]
+    rows = [w for w in ALL if not wanted or any(words <= set(w.name.split()) for words in wanted)]
+    if not rows:
+        raise SystemExit(f"compare: no row matches --only; there are {', '.join(w.name for w in ALL)}")
+    return rows

@@ -10,7 +10,9 @@ mod ui;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use commands::{bench, convert, eval, lr_find, models, predict, preview, profile, stats, summary, train};
+use commands::{
+    bench, convert, doctor, eval, lr_find, models, predict, preview, profile, stats, summary, train,
+};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -35,6 +37,7 @@ enum Command {
     Convert(convert::ConvertArgs),
     Models(models::ModelsArgs),
     Bench(bench::BenchArgs),
+    Doctor(Box<doctor::DoctorArgs>),
     Profile(profile::ProfileArgs),
 }
 
@@ -64,6 +67,7 @@ pub fn run() -> ExitCode {
         Command::Convert(args) => convert::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Doctor(args) => doctor::run(*args),
         Command::Profile(args) => profile::run(&args),
     };
     result.unwrap_or_else(|error| ui::errors::report(&error))

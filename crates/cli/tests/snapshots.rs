@@ -28,7 +28,7 @@ fn help() {
     check("help", &["--help"]);
     for command in [
         "train", "eval", "predict", "summary", "stats", "lr-find", "preview", "convert", "models", "bench",
-        "profile",
+        "profile", "doctor",
     ] {
         check(&format!("help-{command}"), &[command, "--help"]);
     }

@@ -6,6 +6,7 @@
 
 pub mod checkpoint;
 mod classifier;
+pub mod doctor;
 mod error;
 mod evaluate;
 mod freeze;

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod convert;
+pub mod doctor;
 pub mod eval;
 pub mod lr_find;
 pub mod models;

@@ -113,15 +113,22 @@ def markdown(rows, about):
     """The table, with what is needed to judge and to repeat it."""
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     machine = about["machine"]
+    options = (
+        "PyTorch's column is its channels_last in training, its frozen TorchScript in inference: `--quick` tries no others."
+        if about["quick"]
+        else "PyTorch's column is the fastest of its default, channels_last and, in inference, frozen TorchScript with "
+        "either."
+    )
+    busy = float(about["load_before"]) > about["threads"] / 2
+    warning = "**The machine was busy with other work: even the ratios are noise.**\n\n" if busy else ""
     caches = ", ".join(f"{rate:.0f} for {size >> 10} KiB" for size, rate in machine["copies"][:-1])
     lines = [HEAD, ["---"] + ["---:"] * (len(HEAD) - 1), *map(line, rows)]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return f"""{table}
 
-{versions}, {about["threads"]} threads, {about["processor"]} ({machine["isa"]}), {about["system"]}, {about["date"]}.
+{warning}{versions}, {about["threads"]} threads, {about["processor"]} ({machine["isa"]}), {about["system"]}, {about["date"]}.
 `bench/compare{about["flags"]}`, {about["rounds"]} round(s): each engine in a fresh process, in turns; load average
-{about["load_before"]} before the run and {about["load_after"]} after it. Times are medians over the rounds of medians over the steps. PyTorch's column is the fastest of its default, channels_last and, in
-inference, frozen TorchScript with either. "Floor" is what multiplications after Winograd and the fewest bytes would
+{about["load_before"]} before the run and {about["load_after"]} after it. Times are medians over the rounds of medians over the steps. {options} "Floor" is what multiplications after Winograd and the fewest bytes would
 take at this machine's measured {machine["gflops"]:.0f} GFLOP/s of multiply-adds and {machine["copy_gb_per_second"]:.1f} GB/s of copying memory
 ({caches}); `bench/floor.py` says how it is computed.
 """

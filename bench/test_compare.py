@@ -20,6 +20,7 @@ ABOUT = {
     "load_after": "2.0",
     "flags": "",
     "rounds": 2,
+    "quick": False,
 }
 
 
@@ -56,6 +57,10 @@ class Rows(unittest.TestCase):
         self.assertEqual({line.count("|") for line in lines[:4]}, {len(report.HEAD) + 1})
         self.assertIn("| 5.00 | 9.00 frozen | **0.56** | 0.25 to 0.75 | 10.0 (0.50) | 40 / 100 = 0.40 | 2.00 |", lines[2])
         self.assertIn("skipped: no MNIST files", lines[3])
+
+    def test_a_busy_machine_is_told(self):
+        self.assertNotIn("busy", report.markdown([self.row().summary()], ABOUT))
+        self.assertIn("noise", report.markdown([self.row().summary()], {**ABOUT, "load_before": "3.0"}))
 
     def test_only_what_is_between_the_marks_is_replaced(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -165,7 +165,9 @@ impl<const N: usize> Work<N> {
             return Self { forward: Cost::default(), inputs: [0; N] };
         }
         let macs = op.macs(inputs.map(Tensor::shape), output.shape());
-        Self { forward: Cost::new(macs, arrays, [output]), inputs: arrays.map(Array::bytes) }
+        // Even where forward had to copy, backward of a view is one.
+        let inputs = if O::VIEW { [0; N] } else { arrays.map(Array::bytes) };
+        Self { forward: Cost::new(macs, arrays, [output]), inputs }
     }
 
     /// Reads the gradient and what was saved, about as much as the inputs; writes the gradients that are needed. In

@@ -12,6 +12,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use commands::{
     bench, convert, doctor, eval, lr_find, models, predict, preview, profile, stats, summary, train,
+    verify_resume,
 };
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Command {
     Bench(bench::BenchArgs),
     Doctor(Box<doctor::DoctorArgs>),
     Profile(profile::ProfileArgs),
+    #[command(args_override_self = true)]
+    VerifyResume(Box<verify_resume::VerifyResumeArgs>),
 }
 
 /// The program: reads the command line, and does what it says.
@@ -56,8 +59,9 @@ pub fn run() -> ExitCode {
         }
         Err(error) => return ui::errors::report(&config::file::usage_error(&error).into()),
     };
+    let flags = args.get(2..).unwrap_or_default();
     let result = match cli.command {
-        Command::Train(parsed) => train::run(*parsed, args.get(2..).unwrap_or_default()),
+        Command::Train(parsed) => train::run(*parsed, flags),
         Command::Eval(args) => eval::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Summary(args) => summary::run(&args),
@@ -69,6 +73,7 @@ pub fn run() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Doctor(args) => doctor::run(*args),
         Command::Profile(args) => profile::run(&args),
+        Command::VerifyResume(args) => verify_resume::run(*args, flags),
     };
     result.unwrap_or_else(|error| ui::errors::report(&error))
 }

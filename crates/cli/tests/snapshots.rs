@@ -27,8 +27,19 @@ fn check(name: &str, words: &[&str]) {
 fn help() {
     check("help", &["--help"]);
     for command in [
-        "train", "eval", "predict", "summary", "stats", "lr-find", "preview", "convert", "models", "bench",
-        "profile", "doctor",
+        "train",
+        "eval",
+        "predict",
+        "summary",
+        "stats",
+        "lr-find",
+        "preview",
+        "convert",
+        "models",
+        "bench",
+        "profile",
+        "doctor",
+        "verify-resume",
     ] {
         check(&format!("help-{command}"), &[command, "--help"]);
     }

@@ -121,7 +121,10 @@ fn flags_and_configuration() {
         (&["--label-smoothing", "1"], "--label-smoothing is 1"),
         (&["--seed", "18446744073709551615"], "--seed is"),
         (&["--workers", "100000"], "--workers is 100000"),
-        (&["--checkpoint-every", "0"], "--checkpoint-every is 0"),
+        (&["--checkpoint-every", "0m"], "'0m' for '--checkpoint-every"),
+        (&["--keep", "0"], "--keep is 0"),
+        (&["--max-steps", "0"], "--max-steps is 0"),
+        (&["--dropout", "1"], "--dropout is 1"),
         (&["--weights", "nowhere.pth"], "nowhere.pth"),
     ] {
         refused(folder, &train(words), &[part]);

@@ -2,6 +2,8 @@
 
 extern crate self as cresset_nn;
 
+#[doc(hidden)]
+pub mod fail_point;
 mod fused;
 pub mod init;
 pub mod layers;

@@ -105,6 +105,7 @@ fn build(card: &ModelCard) -> Result<Box<dyn Layer>> {
         input_size: (height, width),
         num_classes: card.classes.len(),
         init: WeightsInit::default(),
+        dropout: 0.0,
     };
     Ok(models::create(&card.model, &config, &mut Generator::new(0))?)
 }

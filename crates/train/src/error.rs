@@ -101,6 +101,16 @@ pub enum TrainError {
         source: std::io::Error,
     },
 
+    /// Another process trains in the same folder.
+    #[error(
+        "{} is in use by another process; wait for it or stop it, or choose another folder with --output-dir",
+        path.display()
+    )]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+
     /// A file that should be a checkpoint or weights with a model card is not.
     #[error("{}: {reason}", path.display())]
     BadCheckpoint {

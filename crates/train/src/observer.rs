@@ -24,7 +24,8 @@ pub trait Observer {
     /// A checkpoint was written.
     fn saved(&mut self, _path: &Path) {}
 
-    /// Asked between steps: whether to stop here.
+    /// Asked after every batch: whether to stop here. A step that is made of several batches is left in its midst, and
+    /// goes on there after a resume.
     fn should_stop(&mut self) -> bool {
         false
     }

@@ -1,5 +1,6 @@
 //! What a trainer can be told.
 
+use crate::checkpoint::CheckpointEvery;
 use crate::freeze::Frozen;
 use crate::trainer::AverageOptions;
 use cresset_nn::schedule::{ReduceLrOnPlateau, Schedule};
@@ -23,8 +24,13 @@ pub struct TrainOptions {
     pub lr: LrPolicy,
     /// Where checkpoints and metrics go; nowhere if `None`.
     pub output_dir: Option<PathBuf>,
-    /// Write `last.safetensors` every so many steps, as well as after each epoch.
-    pub checkpoint_every: Option<u64>,
+    /// How often `last.safetensors` is written, besides after each epoch.
+    pub checkpoint_every: Option<CheckpointEvery>,
+    /// How many of the latest checkpoints are kept, at least 1: `last.safetensors`, and if there are to be more,
+    /// `step-N.safetensors`, of which the latest is the same as `last.safetensors`.
+    pub keep: usize,
+    /// Stop after so many steps in all, as if the observer had asked to.
+    pub max_steps: Option<u64>,
     /// Keep a moving average of the model, and evaluate and save it in the model's place.
     pub average: Option<AverageOptions>,
     /// End the run when so many epochs in a row were no better than the best before them.
@@ -49,6 +55,8 @@ impl Default for TrainOptions {
             lr: LrPolicy::PerEpoch(Box::new(cresset_nn::schedule::ConstantLr)),
             output_dir: None,
             checkpoint_every: None,
+            keep: 1,
+            max_steps: None,
             average: None,
             patience: None,
             eval_every: None,

@@ -5,7 +5,7 @@ use crate::record::EpochRecord;
 use cresset_nn::schedule::PlateauState;
 use serde::{Deserialize, Serialize};
 
-/// Where a run stands, between two steps. Part of every checkpoint.
+/// Where a run stands, between two batches. Part of every checkpoint.
 ///
 /// Random numbers need no state: they are keyed by seed, epoch and batch. Neither do schedules, apart from the
 /// plateau's.
@@ -17,6 +17,9 @@ pub struct Progress {
     pub batch: usize,
     /// Optimizer steps made in the whole run.
     pub step: u64,
+    /// The step in whose midst the run stands, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<PartialStep>,
     /// Loss and accuracy of the current epoch so far.
     pub meter: Meter,
     /// Seconds spent training in the current epoch so far.
@@ -29,6 +32,19 @@ pub struct Progress {
     pub lrs: Vec<f64>,
     /// The plateau schedule's memory, if one is in use.
     pub plateau: Option<PlateauProgress>,
+}
+
+/// A step of several batches, of which some are done. Their gradients are in the checkpoint too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PartialStep {
+    /// The batch of the epoch with which the step began.
+    pub first: usize,
+    /// Batches done.
+    pub batches: usize,
+    /// Images in them.
+    pub images: usize,
+    /// The sum of their losses.
+    pub loss: f64,
 }
 
 /// What a plateau schedule remembers.

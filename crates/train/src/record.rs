@@ -26,6 +26,11 @@ pub struct EpochRecord {
 }
 
 impl EpochRecord {
+    /// The record without what a clock said: the same whenever the run is repeated.
+    pub fn timeless(&self) -> Self {
+        Self { train_seconds: 0.0, eval_seconds: 0.0, train_images_per_second: 0.0, ..*self }
+    }
+
     /// Whether this epoch's weights are better than the best so far: more accurate, or as accurate with a lower loss.
     pub fn beats(&self, best: Option<&EpochRecord>) -> bool {
         best.is_none_or(|best| (self.val_top1, -self.val_loss) > (best.val_top1, -best.val_loss))

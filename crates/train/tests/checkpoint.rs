@@ -7,7 +7,7 @@ use cresset_nn::{ModuleExt, weights};
 use cresset_train::checkpoint::{Checkpoint, ModelCard};
 use cresset_train::{Classifier, TrainOptions};
 use cresset_vision::image::Image;
-use cresset_vision::models::{self, ModelConfig, WeightsInit};
+use cresset_vision::models::{self, ModelConfig};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -85,8 +85,7 @@ fn files_that_are_no_checkpoints_say_so() {
 fn a_classifier_needs_no_other_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cnn.safetensors");
-    let config =
-        ModelConfig { in_channels: 1, input_size: (28, 28), num_classes: 3, init: WeightsInit::default() };
+    let config = ModelConfig { num_classes: 3, ..models::find("cnn").unwrap().default_config() };
     let model = models::create("cnn", &config, &mut cresset_tensor::Generator::new(9)).unwrap();
     let classes = ["x", "y", "z"].map(String::from).to_vec();
     Checkpoint::save(&path, &ModelCard::new("cnn", classes.clone(), preprocessing()), &*model, None).unwrap();

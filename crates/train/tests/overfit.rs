@@ -4,14 +4,14 @@ use cresset_nn::ModuleExt;
 use cresset_nn::loss::cross_entropy;
 use cresset_nn::optim::{Optimizer, Sgd, SgdOptions};
 use cresset_tensor::{Generator, Tensor};
-use cresset_vision::models::{self, ModelConfig, WeightsInit};
+use cresset_vision::models::{self, ModelConfig};
 
 #[test]
 fn resnet18_learns_one_batch_of_noise_by_heart() {
-    let config =
-        ModelConfig { in_channels: 3, input_size: (32, 32), num_classes: 10, init: WeightsInit::default() };
+    let entry = models::find("resnet18").unwrap();
+    let config = ModelConfig { input_size: (32, 32), num_classes: 10, ..entry.default_config() };
     let rng = &mut Generator::new(0);
-    let model = models::find("resnet18").unwrap().build(&config, rng).unwrap();
+    let model = entry.build(&config, rng).unwrap();
     let images = Tensor::randn([10, 3, 32, 32], rng);
     let labels = Tensor::from_i64((0..10).collect::<Vec<_>>(), [10]);
     let mut optimizer =

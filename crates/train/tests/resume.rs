@@ -5,10 +5,14 @@ mod common;
 use common::{Small, bits, loader, shuffled, trainer};
 use cresset_nn::ModuleExt;
 use cresset_nn::schedule::{CosineAnnealingLr, ReduceLrOnPlateau, Warmup};
-use cresset_train::checkpoint::Checkpoint;
-use cresset_train::{EpochRecord, LrPolicy, Observer, Outcome, StepReport, TrainOptions, Trainer};
+use cresset_tensor::Array;
+use cresset_train::checkpoint::{Checkpoint, CheckpointEvery};
+use cresset_train::{
+    EpochRecord, LrPolicy, Observer, Outcome, Progress, RunDir, StepReport, TrainOptions, Trainer,
+};
 use cresset_vision::loader::LoaderOptions;
 use std::path::Path;
+use std::time::Duration;
 
 #[derive(Clone, Copy, Debug)]
 enum Policy {
@@ -29,6 +33,15 @@ impl Observer for StopAt {
 }
 
 fn new_trainer(dir: &Path, policy: Policy, workers: usize) -> Trainer {
+    new_trainer_with(dir, policy, workers, |_| {})
+}
+
+fn new_trainer_with(
+    dir: &Path,
+    policy: Policy,
+    workers: usize,
+    change: impl Fn(&mut TrainOptions),
+) -> Trainer {
     let lr = match policy {
         Policy::Cosine => LrPolicy::PerStep(Box::new(Warmup {
             steps: 3,
@@ -42,7 +55,7 @@ fn new_trainer(dir: &Path, policy: Policy, workers: usize) -> Trainer {
             warmup_factor: 0.5,
         },
     };
-    let options = TrainOptions {
+    let mut options = TrainOptions {
         epochs: 3,
         seed: 11,
         accumulate: 2,
@@ -52,6 +65,7 @@ fn new_trainer(dir: &Path, policy: Policy, workers: usize) -> Trainer {
         config: "lr = 0.1".into(),
         ..Default::default()
     };
+    change(&mut options);
     // 8 batches, 4 steps an epoch, the last of which is short.
     let options_of_loader = LoaderOptions { workers, ..shuffled(16, 0) };
     trainer(Box::new(Small::new(3)), loader(120, options_of_loader), options)
@@ -95,6 +109,138 @@ fn interrupted_and_resumed_runs_end_with_the_same_bits() {
             assert!(end(&dir) == expected, "{policy:?}, stopped at {stops:?}");
         }
     }
+}
+
+/// Asks to stop when it is asked for the n-th time: after every batch, and after every batch of an evaluation.
+struct StopAtBatch(usize);
+
+impl Observer for StopAtBatch {
+    fn should_stop(&mut self) -> bool {
+        self.0 -= 1;
+        self.0 == 0
+    }
+}
+
+#[test]
+fn a_run_can_stop_after_every_batch_in_the_midst_of_a_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole");
+    let accumulating = |dir: &Path| new_trainer_with(dir, Policy::Plateau, 0, |o| o.accumulate = 3);
+    accumulating(&whole).fit(&mut ()).unwrap();
+    let last = |dir: &Path| Checkpoint::load(&dir.join("last.safetensors")).unwrap();
+    let expected = last(&whole).digest();
+    let mut in_midst = 0;
+    for stop in 1.. {
+        let dir = folder.path().join(format!("stopped-{stop}"));
+        if accumulating(&dir).fit(&mut StopAtBatch(stop)).unwrap() == Outcome::Finished {
+            assert!(stop > 24, "eight batches in each of three epochs");
+            break;
+        }
+        let checkpoint = last(&dir);
+        let training = checkpoint.training.as_ref().unwrap();
+        assert_eq!(training.progress.partial.is_some(), !training.gradients.is_empty());
+        in_midst += usize::from(training.progress.partial.is_some());
+        let mut run = accumulating(&dir);
+        run.resume(&checkpoint).unwrap();
+        assert_eq!(run.fit(&mut ()).unwrap(), Outcome::Finished);
+        assert_eq!(last(&dir).digest(), expected, "stopped at batch {stop}");
+    }
+    assert!(in_midst >= 15, "{in_midst}");
+}
+
+/// Keeps a copy of every checkpoint.
+struct Copies<'a>(&'a Path, usize);
+
+impl Observer for Copies<'_> {
+    fn saved(&mut self, path: &Path) {
+        if path.ends_with("last.safetensors") {
+            self.1 += 1;
+            std::fs::copy(path, self.0.join(format!("{}.safetensors", self.1))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_checkpoint_leads_to_the_same_end_and_the_newest_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("run");
+    let trainer = |dir: &Path| {
+        new_trainer_with(dir, Policy::Cosine, 1, |options| {
+            // Whenever it could be written.
+            options.checkpoint_every = Some(CheckpointEvery::Time(Duration::ZERO));
+            options.keep = 3;
+        })
+    };
+    let mut copies = Copies(folder.path(), 0);
+    trainer(&dir).fit(&mut copies).unwrap();
+    let load = |path: &Path| Checkpoint::load(path).unwrap();
+    let last = |dir: &Path| load(&dir.join("last.safetensors"));
+    let expected = last(&dir).digest();
+    let kept = RunDir::create(&dir).unwrap().kept().unwrap();
+    assert_eq!(kept.keys().copied().collect::<Vec<_>>(), [10, 11, 12]);
+    assert_eq!(load(&kept[&12]).digest(), expected);
+    // After each of eight batches and each epoch; the last batch's are one.
+    assert_eq!(copies.1, 3 * 8);
+    // The last one is the end itself.
+    for copy in 1..copies.1 {
+        let dir = folder.path().join(format!("from-{copy}"));
+        let mut run = trainer(&dir);
+        run.resume(&load(&folder.path().join(format!("{copy}.safetensors")))).unwrap();
+        run.fit(&mut ()).unwrap();
+        assert_eq!(last(&dir).digest(), expected, "from checkpoint {copy}");
+    }
+}
+
+#[test]
+fn a_run_can_be_limited_to_a_number_of_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let limited = |dir: &str, steps| {
+        new_trainer_with(&folder.path().join(dir), Policy::Cosine, 0, |options| options.max_steps = steps)
+    };
+    limited("whole", None).fit(&mut ()).unwrap();
+    let last = |dir: &str| Checkpoint::load(&folder.path().join(dir).join("last.safetensors")).unwrap();
+    // In mid-epoch, at the end of one, where it already is, and beyond the end.
+    for steps in [2, 4, 4, 9, 99] {
+        let mut run = limited("parts", Some(steps));
+        if steps > 2 {
+            run.resume(&last("parts")).unwrap();
+        }
+        let outcome = run.fit(&mut ()).unwrap();
+        assert_eq!(
+            (outcome, run.progress().step),
+            if steps == 99 { (Outcome::Finished, 12) } else { (Outcome::Stopped, steps) }
+        );
+    }
+    assert_eq!(last("parts").digest(), last("whole").digest());
+}
+
+#[test]
+fn digests_leave_out_what_a_clock_said_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    new_trainer(folder.path(), Policy::Plateau, 0).fit(&mut ()).unwrap();
+    let checkpoint = Checkpoint::load(&folder.path().join("last.safetensors")).unwrap();
+    let digest = checkpoint.digest();
+    let changed = |change: &dyn Fn(&mut Checkpoint)| {
+        let mut other = checkpoint.clone();
+        change(&mut other);
+        let other = other.digest();
+        [
+            other.weights != digest.weights,
+            other.optimizer != digest.optimizer,
+            other.metrics != digest.metrics,
+        ]
+    };
+    let nudge = |array: &mut Array| *array = array.clone().map(|v| if v == 0.0 { 1e-9 } else { -v });
+    assert_eq!(changed(&|c| nudge(c.weights.values_mut().next().unwrap())), [true, false, false]);
+    let optimizer =
+        |c: &mut Checkpoint| nudge(c.training.as_mut().unwrap().optimizer.values_mut().last().unwrap());
+    assert_eq!(changed(&optimizer), [false, true, false]);
+    let progress =
+        |change: fn(&mut Progress)| changed(&move |c| change(&mut c.training.as_mut().unwrap().progress));
+    assert_eq!(progress(|p| p.batch += 1), [false, false, true]);
+    assert_eq!(progress(|p| p.history[1].val_loss += 1e-12), [false, false, true]);
+    assert_eq!(progress(|p| p.plateau.as_mut().unwrap().bad_checks += 1), [false, false, true]);
+    assert_eq!(progress(|p| p.history[1].eval_seconds += 1.0), [false; 3]);
 }
 
 #[test]

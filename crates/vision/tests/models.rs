@@ -296,6 +296,32 @@ fn what_cannot_be_built_is_refused_by_name() {
 }
 
 #[test]
+fn dropout_is_before_the_last_layer_of_every_model_and_only_in_training() {
+    for name in ["cnn", "cifar_resnet20", "cifar_resnet18", "preact_resnet18"] {
+        let entry = models::find(name).unwrap();
+        let small = ModelConfig { num_classes: 3, input_size: (32, 32), ..entry.default_config() };
+        let mut model =
+            entry.build(&ModelConfig { dropout: 0.5, ..small.clone() }, &mut Generator::new(0)).unwrap();
+        let mut plain = entry.build(&small, &mut Generator::new(0)).unwrap();
+        assert!(model.state_dict().keys().eq(plain.state_dict().keys()), "{name}: dropout has no state");
+        let x = Tensor::ones([2, small.in_channels, 32, 32]);
+        model.eval();
+        plain.eval();
+        let expected = plain.forward(&x).to_vec();
+        assert_eq!(model.forward(&x).to_vec(), expected, "{name}");
+        model.train();
+        let first = model.forward(&x).to_vec();
+        assert!(first.iter().all(|v| v.is_finite()) && first != model.forward(&x).to_vec(), "{name}");
+    }
+    let mut config = models::find("cnn").unwrap().default_config();
+    for bad in [1.0, -0.1, f32::NAN] {
+        config.dropout = bad;
+        let error = models::create("cnn", &config, &mut Generator::new(0)).err().unwrap().to_string();
+        assert!(error.contains("dropout must be from 0"), "{error}");
+    }
+}
+
+#[test]
 fn residual_branches_start_at_zero_if_asked() {
     let entry = models::find("resnet50").unwrap();
     let mut config = ModelConfig { num_classes: 2, input_size: (32, 32), ..entry.default_config() };

@@ -14,3 +14,4 @@ pub mod stats;
 pub mod summary;
 mod synthetic;
 pub mod train;
+pub mod verify_resume;

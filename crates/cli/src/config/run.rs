@@ -1,9 +1,10 @@
 //! Flags about the run as a whole: where it goes, from where it starts, what it may use.
 
 use super::RuntimeArgs;
-use super::validate::refuse;
+use super::validate::{count, refuse, whole};
 use anyhow::Result;
 use clap::Args;
+use cresset_train::checkpoint::CheckpointEvery;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -18,9 +19,15 @@ pub struct RunArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub runtime: RuntimeArgs,
-    /// Also write last.safetensors every N steps, not only after each epoch
-    #[arg(long, value_name = "N")]
-    pub checkpoint_every: Option<u64>,
+    /// Also write last.safetensors every N steps, or so often (90s, 10m, 2h), not only after each epoch
+    #[arg(long, value_name = "N|TIME")]
+    pub checkpoint_every: Option<CheckpointEvery>,
+    /// Keep the newest K checkpoints, as step-N.safetensors, rather than only last.safetensors
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = whole, allow_negative_numbers = true)]
+    pub keep: usize,
+    /// Stop after N steps in all, as if interrupted; --resume goes on
+    #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
+    pub max_steps: Option<usize>,
     /// Folder for everything the run writes [default: runs/DATA-MODEL-1, -2, ...]
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing)]
@@ -51,9 +58,7 @@ impl RunArgs {
         if let Some(seed) = self.seed.filter(|&seed| i64::try_from(seed).is_err()) {
             refuse::<()>("--seed", seed, &format!("whole numbers from 0 to {}", i64::MAX))?;
         }
-        if self.checkpoint_every == Some(0) {
-            refuse::<()>("--checkpoint-every", 0, "whole numbers of steps from 1 up")?;
-        }
-        Ok(())
+        count("--keep", self.keep, 1..=1_000_000)?;
+        self.max_steps.map_or(Ok(()), |steps| count("--max-steps", steps, 1..=1_000_000_000_000).map(drop))
     }
 }

@@ -1,5 +1,6 @@
 //! All flags of `cresset train` together.
 
+use super::validate::fraction;
 use super::{AugmentArgs, DataArgs, EvaluationArgs, FineTuneArgs, OptimizerArgs, RunArgs, ScheduleArgs};
 use anyhow::Result;
 use clap::Args;
@@ -50,6 +51,9 @@ pub struct ModelArgs {
     /// Start the last norm of every residual branch at zero, so that each block starts as the identity
     #[arg(long)]
     pub zero_init_residual: bool,
+    /// Probability with which the inputs of the last layer are dropped in training
+    #[arg(long, value_name = "P", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub dropout: f64,
 }
 
 impl TrainArgs {
@@ -68,6 +72,7 @@ impl TrainArgs {
     pub fn validate(&self) -> Result<()> {
         self.data.validate()?;
         self.augment.validate()?;
+        fraction("--dropout", self.model.dropout)?;
         self.finetune.validate()?;
         self.evaluation.validate()?;
         self.optimizer.validate()?;

@@ -23,7 +23,7 @@ pub mod pickle;
 mod pth;
 mod safetensors;
 
-pub use atomic::write_atomically;
+pub use atomic::{FileBeside, sync_folder, target_of_leftover, write_atomically};
 pub use error::{Problem, WeightsError};
 
 use crate::StateDict;

@@ -5,7 +5,7 @@ use super::checksum::{self, checksum};
 use crate::error::{Result, TrainError};
 use crate::progress::Progress;
 use cresset_nn::optim::OptimizerState;
-use cresset_nn::weights::{self, Metadata};
+use cresset_nn::weights::{self, Metadata, Problem};
 use cresset_nn::{Layer, ModuleExt, StateDict, Strictness};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ const TRAINING: &str = "cresset.training";
 const OPTIMIZER: &str = "training.optimizer.";
 /// What the names of the tensors of the moving average begin with.
 const AVERAGE: &str = "training.average.";
+/// What the names of the gradients of a step begin with that is not complete.
+const GRADIENT: &str = "training.gradient.";
 /// What the names of all tensors begin with that are no weights.
 const RESERVED: &str = "training.";
 
@@ -46,6 +48,10 @@ pub struct TrainingState {
     pub optimizer: OptimizerState,
     /// The moving average of the weights; empty if the run keeps none.
     pub average: StateDict,
+    /// The gradients so far, in the midst of a step of several batches; else empty.
+    pub gradients: StateDict,
+    /// Images of the training and the validation data; unknown if `None`.
+    pub images: Option<[usize; 2]>,
 }
 
 /// The part of [`TrainingState`] that is not tensors.
@@ -53,6 +59,8 @@ pub struct TrainingState {
 struct TrainingMetadata<P, C> {
     progress: P,
     config: C,
+    #[serde(default)]
+    images: Option<[usize; 2]>,
 }
 
 impl Checkpoint {
@@ -71,14 +79,18 @@ impl Checkpoint {
         // What other libraries look for.
         metadata.insert("format".into(), "pt".into());
         metadata.insert(MODEL.into(), to_json(card));
-        if let Some(TrainingState { progress, config, optimizer, average }) = training {
-            metadata.insert(TRAINING.into(), to_json(&TrainingMetadata { progress, config }));
-            for (prefix, state) in [(OPTIMIZER, optimizer), (AVERAGE, average)] {
+        if let Some(TrainingState { progress, config, optimizer, average, gradients, images }) = training {
+            metadata
+                .insert(TRAINING.into(), to_json(&TrainingMetadata { progress, config, images: *images }));
+            for (prefix, state) in [(OPTIMIZER, optimizer), (AVERAGE, average), (GRADIENT, gradients)] {
                 tensors.extend(state.iter().map(|(key, array)| (format!("{prefix}{key}"), array.clone())));
             }
         }
         metadata.insert(checksum::KEY.into(), checksum(&tensors, &metadata));
-        Ok(weights::save(path, &tensors, &metadata)?)
+        weights::save(path, &tensors, &metadata).map_err(|error| match error.problem {
+            Problem::Io(source) => TrainError::io("write", path, source),
+            _ => error.into(),
+        })
     }
 
     /// Reads a checkpoint and verifies it.
@@ -117,13 +129,14 @@ impl Checkpoint {
             )));
         }
         let average = with_prefix(&tensors, AVERAGE);
+        let gradients = with_prefix(&tensors, GRADIENT);
         let optimizer = split_training(&mut tensors);
         let training = match metadata.get(TRAINING) {
             None => None,
             Some(text) => {
-                let TrainingMetadata { progress, config } =
+                let TrainingMetadata { progress, config, images } =
                     from_json(text).map_err(|e| bad(format!("its training state is not readable: {e}")))?;
-                Some(TrainingState { progress, config, optimizer, average })
+                Some(TrainingState { progress, config, optimizer, average, gradients, images })
             }
         };
         Ok(Self { path: path.to_path_buf(), card, weights: tensors, training })

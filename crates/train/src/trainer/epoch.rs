@@ -1,12 +1,13 @@
 //! One pass over the training data.
 
 use super::Trainer;
+use super::step::Step;
 use crate::error::Result;
 use crate::observer::{EpochStart, Observer, StepReport};
 use std::time::Instant;
 
 impl Trainer {
-    /// Trains from where the run stands to the end of the epoch. False if the observer asked to stop before that.
+    /// Trains from where the run stands to the end of the epoch. False if it is to stop before that.
     pub(super) fn train_epoch(&mut self, observer: &mut dyn Observer) -> Result<bool> {
         self.options.frozen.train(&mut *self.model);
         observer.epoch_started(&EpochStart {
@@ -17,7 +18,12 @@ impl Trainer {
         });
         let mut clock = Instant::now();
         let mut batches = self.train_data.epoch_from(self.progress.epoch, self.progress.batch);
-        while let Some(step_loss) = self.step(&mut batches)? {
+        loop {
+            let step_loss = match self.step(&mut batches, observer)? {
+                Step::Made { loss } => loss,
+                Step::Interrupted => return Ok(false),
+                Step::EpochOver => return Ok(true),
+            };
             let now = Instant::now();
             self.progress.train_seconds += (now - clock).as_secs_f64();
             clock = now;
@@ -32,8 +38,7 @@ impl Trainer {
                 lr: self.current_lr(),
             });
             let at_end = self.progress.batch == self.train_data.num_batches();
-            let due = self.options.checkpoint_every.is_some_and(|n| self.progress.step.is_multiple_of(n));
-            if due && !at_end {
+            if self.is_checkpoint_due() && !at_end {
                 self.save_last(observer)?;
                 clock = Instant::now();
             }
@@ -41,11 +46,10 @@ impl Trainer {
                 self.check(observer)?;
                 clock = Instant::now();
             }
-            if observer.should_stop() {
+            if observer.should_stop() || self.has_made_all_steps() {
                 return Ok(false);
             }
         }
-        Ok(true)
     }
 
     /// Evaluates between two steps. It only informs: the best weights are those of whole epochs.

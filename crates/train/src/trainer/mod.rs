@@ -4,6 +4,7 @@ mod average;
 mod epoch;
 mod learning_rate;
 mod range_test;
+mod save;
 mod step;
 
 pub use average::AverageOptions;
@@ -21,6 +22,7 @@ use average::Average;
 use cresset_nn::optim::Optimizer;
 use cresset_nn::{Layer, ModuleExt};
 use cresset_vision::loader::DataLoader;
+use std::time::Instant;
 
 /// Trains a model, evaluates it after every epoch, and keeps checkpoints.
 ///
@@ -38,6 +40,8 @@ pub struct Trainer {
     average: Option<Average>,
     run_dir: Option<RunDir>,
     best: Option<Evaluation>,
+    /// When the last checkpoint was written, or the trainer made.
+    saved_at: Instant,
 }
 
 /// How [`Trainer::fit`] ended.
@@ -45,7 +49,8 @@ pub struct Trainer {
 pub enum Outcome {
     /// All epochs are done, or [`TrainOptions::patience`] has run out.
     Finished,
-    /// The observer asked to stop; a checkpoint was written if there is an output folder.
+    /// The observer asked to stop, or [`TrainOptions::max_steps`] are made; a checkpoint was written if there is an
+    /// output folder.
     Stopped,
 }
 
@@ -77,6 +82,7 @@ impl Trainer {
             average,
             run_dir,
             best: None,
+            saved_at: Instant::now(),
         })
     }
 
@@ -86,7 +92,7 @@ impl Trainer {
     /// If the checkpoint has no training state, or is of another model, optimizer or data set.
     pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let bad = |reason: String| TrainError::bad_checkpoint(&checkpoint.path, reason);
-        let Some(TrainingState { progress, optimizer, average, .. }) = &checkpoint.training else {
+        let Some(TrainingState { progress, optimizer, average, gradients, .. }) = &checkpoint.training else {
             return Err(bad(
                 "holds weights but no training state; resume from last.safetensors, or start a new run from these \
                  weights with --weights"
@@ -94,7 +100,8 @@ impl Trainer {
             ));
         };
         let batches = self.train_data.num_batches();
-        if progress.batch > batches {
+        let first = progress.partial.map_or(0, |step| step.first);
+        if progress.batch > batches || first > progress.batch {
             let batch = progress.batch;
             return Err(bad(format!(
                 "stands at batch {batch} of an epoch, but the data set has {batches}: is it another one?"
@@ -106,6 +113,14 @@ impl Trainer {
             .map_err(|source| TrainError::OptimizerState { path: checkpoint.path.clone(), source })?;
         if let Some(own) = &self.average {
             own.restore(average, &checkpoint.path)?;
+        }
+        for (name, param) in self.model.named_parameters() {
+            let Some(grad) = gradients.get(&name) else { continue };
+            let value = param.array();
+            if grad.shape() != value.shape() || grad.dtype() != value.dtype() {
+                return Err(bad(format!("the gradient of {name} is not of its shape {}", value.shape())));
+            }
+            param.leaf().set_grad(Some(grad.in_layout_of(&value)));
         }
         if let Some(dir) = &self.run_dir {
             dir.rewrite_metrics(&progress.history)?;
@@ -120,7 +135,11 @@ impl Trainer {
     /// # Errors
     /// If data cannot be loaded, a checkpoint cannot be written, or a loss is not finite.
     pub fn fit(&mut self, observer: &mut dyn Observer) -> Result<Outcome> {
+        self.saved_at = Instant::now();
         while self.progress.epoch < self.options.epochs && !self.is_out_of_patience() {
+            if self.has_made_all_steps() {
+                return Ok(Outcome::Stopped);
+            }
             let evaluation = match self.train_epoch(observer)? {
                 true => self.evaluate(observer)?,
                 false => None,
@@ -191,44 +210,15 @@ impl Trainer {
         Ok(())
     }
 
-    fn save_best(&self, observer: &mut dyn Observer) -> Result<()> {
-        let Some(dir) = &self.run_dir else { return Ok(()) };
-        let path = dir.best();
-        let model = self.average.as_ref().map_or(&*self.model, Average::model);
-        Checkpoint::save(&path, &self.current_card(), model, None)?;
-        observer.saved(&path);
-        Ok(())
-    }
-
-    fn save_last(&self, observer: &mut dyn Observer) -> Result<()> {
-        let Some(dir) = &self.run_dir else { return Ok(()) };
-        let path = dir.last();
-        let state = TrainingState {
-            progress: self.progress.clone(),
-            config: self.options.config.clone(),
-            optimizer: self.optimizer.state(),
-            average: self.average.as_ref().map(|average| average.model().state_dict()).unwrap_or_default(),
-        };
-        Checkpoint::save(&path, &self.current_card(), &*self.model, Some(&state))?;
-        observer.saved(&path);
-        Ok(())
-    }
-
-    /// The card with what the last completed epoch reached.
-    fn current_card(&self) -> ModelCard {
-        let last = self.progress.history.last();
-        ModelCard {
-            epoch: self.progress.epoch,
-            val_top1: last.map(|record| record.val_top1),
-            val_loss: last.map(|record| record.val_loss),
-            ..self.card.clone()
-        }
-    }
-
     /// Whether the last epochs were no better than the best before them, once too often.
     fn is_out_of_patience(&self) -> bool {
         let since_best = self.progress.epoch - self.progress.best_epoch;
         self.options.patience.is_some_and(|patience| self.progress.epoch > 0 && since_best >= patience)
+    }
+
+    /// Whether the steps are made to which the run was limited.
+    fn has_made_all_steps(&self) -> bool {
+        self.options.max_steps.is_some_and(|steps| self.progress.step >= steps)
     }
 
     fn require_finite(&self, what: &'static str, value: f64, batch: usize) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The learning-rate range test (Smith 2017, arXiv:1506.01186).
 
 use super::Trainer;
+use super::step::Step;
 use crate::error::{Result, TrainError};
 use crate::observer::{EpochStart, Observer, StepReport};
 use crate::options::LrPolicy;
@@ -55,10 +56,11 @@ impl Trainer {
         let (mut average, mut lowest) = (0.0, f64::INFINITY);
         let mut batches = self.train_data.epoch(0);
         while (points.len() as u64) < steps && !observer.should_stop() {
-            let loss = match self.step(&mut batches) {
-                Ok(Some(loss)) => loss,
-                Ok(None) if self.progress.step == 0 && self.progress.epoch > 0 => break,
-                Ok(None) => {
+            let loss = match self.step(&mut batches, observer) {
+                Ok(Step::Made { loss }) => loss,
+                Ok(Step::Interrupted) => break,
+                Ok(Step::EpochOver) if self.progress.step == 0 && self.progress.epoch > 0 => break,
+                Ok(Step::EpochOver) => {
                     self.progress.epoch += 1;
                     batches = self.train_data.epoch(self.progress.epoch);
                     continue;

@@ -4,6 +4,8 @@ use super::Trainer;
 use crate::error::Result;
 use crate::evaluate::check_classes;
 use crate::metrics::rank;
+use crate::observer::Observer;
+use crate::progress::PartialStep;
 use crate::samples::Samples;
 use cresset_nn::Forward;
 use cresset_nn::optim::{NormType, clip_grad_norm};
@@ -11,31 +13,71 @@ use cresset_tensor::ops::{CrossEntropyOptions, cross_entropy};
 use cresset_tensor::{Tensor, random};
 use cresset_vision::loader::Epoch;
 
+/// How [`Trainer::step`] ended.
+pub(super) enum Step {
+    /// The parameters have moved.
+    Made {
+        /// The mean loss over the images of the step.
+        loss: f64,
+    },
+    /// The observer asked to stop between two batches of the step.
+    Interrupted,
+    /// No batch was left.
+    EpochOver,
+}
+
 impl Trainer {
-    /// Makes one step from the next batches. Returns its loss, the mean over its images, or `None` at the end of the
-    /// epoch.
+    /// Makes one step from the next batches.
     ///
     /// With several batches a step, each loss is weighted by its share of the images, so that the sum of gradients
     /// is that of the mean over all of them, also for the short group at the end of an epoch.
-    pub(super) fn step(&mut self, batches: &mut Epoch) -> Result<Option<f64>> {
-        let expected = self.images_in_group(Epoch::position(batches));
-        let (mut images, mut loss_sum) = (0, 0.0);
-        for _ in 0..self.options.accumulate {
+    pub(super) fn step(&mut self, batches: &mut Epoch, observer: &mut dyn Observer) -> Result<Step> {
+        let begin = || PartialStep { first: Epoch::position(batches), ..Default::default() };
+        let mut group = self.progress.partial.take().unwrap_or_else(begin);
+        let expected = self.images_in_group(group.first);
+        if group.images > 0 {
+            // After a resume, the optimizer does not know yet.
+            self.learning_rate_before_step();
+        }
+        while group.batches < self.options.accumulate {
             let Some(batch) = batches.next() else { break };
             let samples = Samples::new(batch?, self.card.classes.len())?;
-            if images == 0 {
+            if group.images == 0 {
                 self.learning_rate_before_step();
                 self.optimizer.zero_grad();
             }
-            images += samples.len();
             self.progress.batch = Epoch::position(batches);
-            loss_sum += self.backward(&samples, expected)?;
+            group.loss += self.backward(&samples, expected)?;
+            group.images += samples.len();
+            group.batches += 1;
+            if group.batches < self.options.accumulate && !self.may_go_on(group, observer)? {
+                return Ok(Step::Interrupted);
+            }
         }
         // Batches at the end of which nothing was left may have passed by.
         self.progress.batch = Epoch::position(batches);
-        if images == 0 {
-            return Ok(None);
+        if group.images == 0 {
+            return Ok(Step::EpochOver);
         }
+        self.update(group.images, expected)?;
+        Ok(Step::Made { loss: group.loss / group.images as f64 })
+    }
+
+    /// Between two batches of a step: writes a checkpoint if the time for one has come, and asks whether to stop.
+    fn may_go_on(&mut self, group: PartialStep, observer: &mut dyn Observer) -> Result<bool> {
+        self.progress.partial = Some(group);
+        if observer.should_stop() {
+            return Ok(false);
+        }
+        if self.checkpoint_time_has_come() {
+            self.save_last(observer)?;
+        }
+        self.progress.partial = None;
+        Ok(true)
+    }
+
+    /// Moves the parameters along their gradients, which are those of `images` images, of `expected` ones.
+    fn update(&mut self, images: usize, expected: usize) -> Result<()> {
         let parameters = self.optimizer.parameters();
         if images != expected {
             // Images that could not be read were left out: the shares were taken of too many.
@@ -49,7 +91,7 @@ impl Trainer {
         self.optimizer.step();
         self.progress.step += 1;
         self.update_average();
-        Ok(Some(loss_sum / images as f64))
+        Ok(())
     }
 
     /// How many images the step that begins at batch `first` is made of.

@@ -2,9 +2,9 @@
 //! plain twins without shortcuts: 6n+2 layers in three stages of 16, 32 and 64 channels. Shortcuts are option A:
 //! no parameters, zeros for the channels that are missing.
 
-use super::ModelConfig;
 use super::weights_init::conv;
-use cresset_nn::{BatchNorm2d, Conv2d, Forward, Linear, Module, conv_bn_add_relu, conv_bn_relu};
+use super::{ModelConfig, dropped};
+use cresset_nn::{BatchNorm2d, Conv2d, Dropout, Forward, Linear, Module, conv_bn_add_relu, conv_bn_relu};
 use cresset_tensor::{Generator, Tensor};
 
 /// Two 3x3 convolutions, with or without a shortcut around them.
@@ -59,6 +59,7 @@ pub struct CifarResNet {
     layer1: Vec<CifarBlock>,
     layer2: Vec<CifarBlock>,
     layer3: Vec<CifarBlock>,
+    dropout: Option<Dropout>,
     fc: Linear,
 }
 
@@ -77,6 +78,7 @@ impl CifarResNet {
             layer1: stage(16, rng),
             layer2: stage(32, rng),
             layer3: stage(64, rng),
+            dropout: config.dropout(),
             fc: Linear::new(64, config.num_classes, rng),
         };
         config.init.convolutions(&net, rng);
@@ -95,6 +97,7 @@ impl Forward for CifarResNet {
             x = block.forward(&x);
         }
         let x = x.adaptive_avg_pool2d([1, 1]).flatten(1); //    (batch, 64)
+        let x = dropped(self.dropout.as_ref(), x);
         self.fc.forward(&x) //                                  (batch, classes)
     }
 }

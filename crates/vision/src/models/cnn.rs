@@ -1,7 +1,7 @@
 //! The small CNN: two convolutions and two linear layers, the one every tutorial starts with.
 
-use super::ModelConfig;
-use cresset_nn::{Conv2d, Forward, Linear, Module, ModuleExt, conv_relu_max_pool};
+use super::{ModelConfig, dropped};
+use cresset_nn::{Conv2d, Dropout, Forward, Linear, Module, ModuleExt, conv_relu_max_pool};
 use cresset_tensor::trace::{self, DryRunError};
 use cresset_tensor::{Generator, Tensor};
 
@@ -11,6 +11,7 @@ pub struct Cnn {
     conv1: Conv2d,
     conv2: Conv2d,
     fc1: Linear,
+    dropout: Option<Dropout>,
     fc2: Linear,
 }
 
@@ -24,6 +25,7 @@ impl Cnn {
             conv1: Conv2d::builder(config.in_channels, 8, 3).padding(1).build(rng),
             conv2: Conv2d::builder(8, 16, 3).padding(1).build(rng),
             fc1: Linear::new(1, 1, rng),
+            dropout: config.dropout(),
             fc2: Linear::new(128, config.num_classes, rng),
         };
         cnn.named_parameters(); // lets the layers know their names, for the error
@@ -45,6 +47,7 @@ impl Forward for Cnn {
     fn forward(&self, x: &Tensor) -> Tensor {
         let x = self.features(x);
         let x = self.fc1.forward(&x).relu(); // (batch, 128)
+        let x = dropped(self.dropout.as_ref(), x);
         self.fc2.forward(&x) //                 (batch, classes)
     }
 }

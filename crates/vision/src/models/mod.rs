@@ -10,9 +10,9 @@ mod weights_init;
 
 pub use weights_init::WeightsInit;
 
-use cresset_nn::Layer;
+use cresset_nn::{Dropout, Forward, Layer};
 use cresset_tensor::trace::DryRunError;
-use cresset_tensor::{Generator, trace};
+use cresset_tensor::{Generator, Tensor, trace};
 
 /// What a model is built for.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,20 @@ pub struct ModelConfig {
     pub num_classes: usize,
     /// How weights start, where a family leaves a choice.
     pub init: WeightsInit,
+    /// Probability with which the inputs of the last layer are dropped in training; 0 for none.
+    pub dropout: f32,
+}
+
+impl ModelConfig {
+    /// The dropout before the last layer, if there is one.
+    fn dropout(&self) -> Option<Dropout> {
+        (self.dropout > 0.0).then(|| Dropout::new(self.dropout))
+    }
+}
+
+/// Drops features in training, if the model was built with [`ModelConfig::dropout`].
+fn dropped(dropout: Option<&Dropout>, features: Tensor) -> Tensor {
+    dropout.map(|dropout| dropout.forward(&features)).unwrap_or(features)
 }
 
 /// A model cannot be built.
@@ -45,6 +59,14 @@ pub enum ModelError {
         model: &'static str,
         /// Which number.
         what: &'static str,
+    },
+    /// The dropout is no probability, or leaves nothing.
+    #[error("model {model}: dropout must be from 0 up to, but not including, 1, found {found}")]
+    Dropout {
+        /// The model.
+        model: &'static str,
+        /// The probability asked for.
+        found: f32,
     },
     /// The images are too small, or have the wrong channels.
     #[error("model {model} does not work on {channels}x{height}x{width} images: {error}")]
@@ -84,13 +106,19 @@ impl Entry {
     pub fn default_config(&self) -> ModelConfig {
         let [in_channels, height, width] = self.input;
         let init = WeightsInit::default();
-        ModelConfig { in_channels, input_size: (height, width), num_classes: self.num_classes, init }
+        ModelConfig {
+            in_channels,
+            input_size: (height, width),
+            num_classes: self.num_classes,
+            init,
+            dropout: 0.0,
+        }
     }
 
     /// Builds the model and makes sure by a dry run that it works on images of the configured size.
     ///
     /// # Errors
-    /// [`ModelError::Zero`] and [`ModelError::Input`].
+    /// [`ModelError::Zero`], [`ModelError::Dropout`] and [`ModelError::Input`].
     pub fn build(&self, config: &ModelConfig, rng: &mut Generator) -> Result<Box<dyn Layer>, ModelError> {
         let (height, width) = config.input_size;
         let counts = [
@@ -101,6 +129,9 @@ impl Entry {
         ];
         if let Some(&(what, _)) = counts.iter().find(|(_, n)| *n == 0) {
             return Err(ModelError::Zero { model: self.name, what });
+        }
+        if !(0.0..1.0).contains(&config.dropout) {
+            return Err(ModelError::Dropout { model: self.name, found: config.dropout });
         }
         let misfit = |error| ModelError::Input {
             model: self.name,
@@ -137,7 +168,8 @@ impl WalkNames for dyn Layer + '_ {
 
 /// 224x224 colour images, PyTorch's defaults.
 fn imagenet_config(num_classes: usize) -> ModelConfig {
-    ModelConfig { in_channels: 3, input_size: (224, 224), num_classes, init: WeightsInit::default() }
+    let init = WeightsInit::default();
+    ModelConfig { in_channels: 3, input_size: (224, 224), num_classes, init, dropout: 0.0 }
 }
 
 /// Finds a model by name.

@@ -1,9 +1,11 @@
 //! Pre-activation residual networks (He et al. 2016b, arXiv:1603.05027): norm and ReLU come before each convolution,
 //! so that nothing but additions lies on the path of the shortcuts; one last norm before the pooling.
 
-use super::ModelConfig;
 use super::weights_init::{WeightsInit, conv};
-use cresset_nn::{BatchNorm2d, Conv2d, Field, Forward, Linear, MaxPool2d, MaxPool2dOptions, Module, bn_relu};
+use super::{ModelConfig, dropped};
+use cresset_nn::{
+    BatchNorm2d, Conv2d, Dropout, Field, Forward, Linear, MaxPool2d, MaxPool2dOptions, Module, bn_relu,
+};
 use cresset_tensor::{Generator, Tensor};
 
 /// A block: [`PreActBasicBlock`] or [`PreActBottleneck`].
@@ -117,6 +119,7 @@ pub struct PreActResNet<B: PreActBlock> {
     layer3: Vec<B>,
     layer4: Vec<B>,
     norm: BatchNorm2d,
+    dropout: Option<Dropout>,
     fc: Linear,
 }
 
@@ -142,6 +145,7 @@ impl<B: PreActBlock> PreActResNet<B> {
             layer3: stage(2, rng),
             layer4: stage(3, rng),
             norm: BatchNorm2d::new(out_channels),
+            dropout: config.dropout(),
             fc: Linear::new(out_channels, config.num_classes, rng),
         };
         config.init.convolutions(&net, rng);
@@ -163,6 +167,7 @@ impl<B: PreActBlock> Forward for PreActResNet<B> {
             x = block.forward(&x);
         }
         let x = bn_relu(&self.norm, &x).adaptive_avg_pool2d([1, 1]).flatten(1); // (batch, 512)
+        let x = dropped(self.dropout.as_ref(), x);
         self.fc.forward(&x) //                                  (batch, classes)
     }
 }

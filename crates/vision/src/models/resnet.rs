@@ -2,10 +2,10 @@
 //! parameter counts, the bottleneck's stride on its 3x3 convolution. Also the wide and the grouped variants, and
 //! ResNet-18 for CIFAR images.
 
-use super::ModelConfig;
 use super::weights_init::{WeightsInit, conv, grouped_conv};
+use super::{ModelConfig, dropped};
 use cresset_nn::{
-    BatchNorm2d, Conv2d, Field, Forward, Linear, MaxPool2d, MaxPool2dOptions, Module, conv_bn,
+    BatchNorm2d, Conv2d, Dropout, Field, Forward, Linear, MaxPool2d, MaxPool2dOptions, Module, conv_bn,
     conv_bn_add_relu, conv_bn_relu,
 };
 use cresset_tensor::{Generator, Tensor};
@@ -174,6 +174,7 @@ pub struct ResNet<B: Block> {
     layer2: Vec<B>,
     layer3: Vec<B>,
     layer4: Vec<B>,
+    dropout: Option<Dropout>,
     fc: Linear,
 }
 
@@ -206,6 +207,7 @@ impl<B: Block> ResNet<B> {
             layer2: stage(1, rng),
             layer3: stage(2, rng),
             layer4: stage(3, rng),
+            dropout: config.dropout(),
             fc: Linear::new(512 * B::EXPANSION, config.num_classes, rng),
         };
         config.init.convolutions(&net, rng);
@@ -229,6 +231,7 @@ impl<B: Block> Forward for ResNet<B> {
             x = block.forward(&x);
         }
         let x = x.adaptive_avg_pool2d([1, 1]).flatten(1); //    (batch, 512)
+        let x = dropped(self.dropout.as_ref(), x);
         self.fc.forward(&x) //                                  (batch, classes)
     }
 }

@@ -1,5 +1,6 @@
 //! Where a run writes.
 
+use super::plan::{Plan, Start};
 use crate::config::TrainArgs;
 use crate::config::validate::UsageError;
 use anyhow::{Context, Result, bail};
@@ -8,32 +9,33 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Makes the folder of a new run: `--output-dir`, or the first free `runs/DATA-MODEL-N`.
+/// The folder of a run: of the one that is resumed, `--output-dir`, or the first free `runs/DATA-MODEL-N`.
 ///
 /// # Errors
 /// If `--output-dir` holds a run already, or the folder cannot be made.
-pub fn create(args: &TrainArgs) -> Result<RunDir> {
-    let Some(dir) = &args.run.output_dir else { return Ok(RunDir::create(&first_free(args)?)?) };
-    if RunDir::is_occupied(dir) {
-        if !args.run.overwrite {
+pub fn open(plan: &Plan) -> Result<RunDir> {
+    Ok(match (&plan.start, &plan.args.run.output_dir) {
+        (Start::Resume(checkpoint), _) => RunDir::create(folder_of(&checkpoint.path))?,
+        (Start::Again(dir), _) => RunDir::create(dir)?,
+        (Start::New, None) => RunDir::create(&first_free(&plan.args)?)?,
+        (Start::New, Some(dir)) if !RunDir::is_occupied(dir) => RunDir::create(dir)?,
+        (Start::New, Some(dir)) if plan.args.run.overwrite => {
+            // Not while another process writes to it.
+            let _lock = RunDir::create(dir)?.lock()?;
+            RunDir::replace(dir)?
+        }
+        (Start::New, Some(dir)) => {
             let dir = dir.display();
             bail!(UsageError(format!(
                 "--output-dir {dir} holds a run; go on with it by --resume {dir}, replace it with --overwrite, or \
                  choose another folder"
             )));
         }
-        return Ok(RunDir::replace(dir)?);
-    }
-    Ok(RunDir::create(dir)?)
+    })
 }
 
-/// The folder of the run that a checkpoint belongs to.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn of_checkpoint(checkpoint: &Path) -> Result<RunDir> {
-    let dir = checkpoint.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok(RunDir::create(dir)?)
+fn folder_of(checkpoint: &Path) -> &Path {
+    checkpoint.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes the folder rather than looking for it: two runs that start together get two folders.

@@ -4,8 +4,8 @@ use super::shown;
 use crate::ui::number::{counted, percent};
 use crate::ui::output;
 use crate::ui::table::{Align, table};
-use anyhow::Result;
-use cresset_train::{Classifier, Evaluation, Progress, RunDir, Trainer, evaluate};
+use anyhow::{Result, anyhow};
+use cresset_train::{Classifier, Evaluation, Progress, RunDir, TrainError, Trainer, evaluate};
 use cresset_vision::loader::DataLoader;
 
 /// How many classes and confusions are shown.
@@ -56,11 +56,27 @@ pub fn standing(progress: &Progress) -> String {
 /// Where the run stands and how to go on.
 pub fn stopped(trainer: &Trainer, dir: &RunDir) -> Result<()> {
     let progress = trainer.progress();
+    let more = match trainer.options().max_steps {
+        Some(steps) if progress.step >= steps => " --max-steps N",
+        _ => "",
+    };
     output::text(&format!(
-        "stopped after {}; go on with: cresset train --resume {}\n",
+        "stopped after {}; go on with: cresset train --resume {}{more}\n",
         standing(progress),
         shown(dir)
     ))
+}
+
+/// An error of the training, and how to go on from what was saved before it.
+pub fn failed(error: TrainError, dir: &RunDir) -> anyhow::Error {
+    if matches!(error, TrainError::Io { .. }) && dir.last().exists() {
+        anyhow!(
+            "{error}; the checkpoint before it is sound, go on with: cresset train --resume {}",
+            shown(dir)
+        )
+    } else {
+        error.into()
+    }
 }
 
 /// That the run was not worth going on with, if so.

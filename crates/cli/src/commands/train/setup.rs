@@ -57,6 +57,7 @@ impl Setup {
             input_size: (height, width),
             num_classes: card.classes.len(),
             init: WeightsInit { zero_init_residual: args.model.zero_init_residual },
+            dropout: args.model.dropout as f32,
         };
         let seed = args.run.seed.unwrap_or(0);
         let model = entry.build(&config, &mut Generator::new(seed))?;
@@ -90,6 +91,11 @@ impl Setup {
             frozen,
             optimizer: groups,
         })
+    }
+
+    /// Images of the training and of the validation data.
+    pub fn images(&self) -> [usize; 2] {
+        [&self.train, &self.val].map(|data| data.dataset().len())
     }
 
     /// What is about to be done, in a few lines.
@@ -135,6 +141,8 @@ impl Setup {
             lr: lr_policy(&args.schedule, &args.optimizer, steps),
             output_dir: dir.map(|dir| dir.path().to_path_buf()),
             checkpoint_every: args.run.checkpoint_every,
+            keep: args.run.keep,
+            max_steps: args.run.max_steps.map(|steps| steps as u64),
             average: args.evaluation.average(
                 (args.optimizer.batch_size * args.optimizer.grad_accum_steps) as u64,
                 args.optimizer.epochs as u64,

@@ -2,7 +2,7 @@
 
 use super::blocking::{self, BLOCK_ROWS, Chunk};
 use super::epilogue::Epilogue;
-use super::micro_kernel::{Destination, Operands, tile};
+use super::micro_kernel::{Destination, Operands, prefetch_destination, tile};
 use super::pack::{self, Columns};
 use super::rows::{Grid, Patches, Placement};
 use super::statistics::{self, BlockStatistics};
@@ -124,8 +124,9 @@ impl Plan<'_> {
                     *offset = product.place.offset(image, row, column);
                 }
             });
-            let offsets = &offsets[..count];
-            dispatch(BlockTask { plan: self, block, group, table, stride, offsets, c, statistics });
+            let last = offsets[count - 1];
+            offsets[count..].fill(last);
+            dispatch(BlockTask { plan: self, block, group, table, stride, offsets, count, c, statistics });
         });
     }
 }
@@ -138,8 +139,10 @@ struct BlockTask<'a> {
     /// Pointers to the segments of the rows, `stride` a segment.
     table: &'a [*const f32],
     stride: usize,
-    /// Where each row of C starts.
+    /// Where each row of C starts; the last repeated for as many as the table has.
     offsets: &'a [usize],
+    /// Number of rows.
+    count: usize,
     c: &'a DisjointMut<'a, f32>,
     statistics: Option<&'a BlockStatistics<'a>>,
 }
@@ -174,7 +177,12 @@ impl Kernel for BlockTask<'_> {
             if let Some(statistics) = self.statistics {
                 let columns = panels.start * width..product.columns.min(panels.end * width);
                 // This task wrote these rows and columns, and no other task does.
-                statistics.of_block::<S>(self.block, self.c.as_mut_ptr(), self.offsets, columns);
+                statistics.of_block::<S>(
+                    self.block,
+                    self.c.as_mut_ptr(),
+                    &self.offsets[..self.count],
+                    columns,
+                );
             }
         }
     }
@@ -191,7 +199,7 @@ impl BlockTask<'_> {
         let width = blocking::panel_width::<S>();
         let row_len = pack::packed_width(product.columns, S::LANES);
         let (bias, add) = if last { (self.plan.bias, self.plan.add) } else { (None, None) };
-        for panel in panels {
+        for panel in panels.clone() {
             let column = panel * width;
             let vectors = width.min(row_len - column) / S::LANES;
             let start = first_row * row_len + column * chunk.rows();
@@ -202,11 +210,13 @@ impl BlockTask<'_> {
                 segment_len: chunk.len,
                 segment_offset: chunk.offset,
                 panel: product.packed[start..].as_ptr(),
+                next: 0,
+                prefetch: panel == panels.start,
             };
             let destination = Destination {
                 c: self.c.as_mut_ptr().wrapping_add(column),
                 row_offsets: self.offsets.as_ptr(),
-                rows: self.offsets.len(),
+                rows: self.count,
                 columns: (product.columns - column).min(width),
                 accumulate: product.accumulate || first_row > 0,
                 bias: at(bias, column),
@@ -252,8 +262,11 @@ unsafe fn tiles<S: Simd, const MR: usize, const NV: usize>(mut x: Operands, mut 
     const { assert!(TABLE_GRANULE.is_multiple_of(MR) && BLOCK_ROWS.is_multiple_of(MR)) };
     let rows = to.rows;
     let mut row = 0;
+    // SAFETY: the caller's guarantees.
+    unsafe { prefetch_destination::<S, MR, NV>(&to, 0) };
     while row < rows {
         to.rows = MR.min(rows - row);
+        x.next = if row + MR < rows { MR } else { 0 };
         // SAFETY: the caller's guarantees.
         unsafe {
             tile::<S, MR, NV>(&x, &to);

@@ -21,7 +21,14 @@ pub(crate) struct Operands {
     pub segment_offset: usize,
     /// Panel of B: `segments * segment_len` rows of `NV * LANES` floats.
     pub panel: *const f32,
+    /// Rows from these to those of the tile that comes next, in `rows` and in `row_offsets`.
+    pub next: usize,
+    /// Bring the next tile's rows into L2 meanwhile: nobody has read them yet.
+    pub prefetch: bool,
 }
+
+/// Floats of a cache line.
+const LINE: usize = 16;
 
 /// Where a tile goes and what happens to it on the way.
 pub(crate) struct Destination {
@@ -52,13 +59,40 @@ pub(crate) struct Destination {
 pub(crate) unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(x: &Operands, to: &Destination) {
     // SAFETY: the caller's guarantees.
     unsafe {
-        let acc = multiply::<S, MR, NV>(x);
+        prefetch_destination::<S, MR, NV>(to, x.next);
+        let acc = if x.prefetch { multiply::<S, MR, NV, true>(x) } else { multiply::<S, MR, NV, false>(x) };
         finish::<S, MR, NV>(acc, to);
     }
 }
 
+/// Asks for what the tile `next` rows further on will write and add. Panels are narrower than the rows of C, so
+/// that the processor does not see them coming by itself.
+///
+/// # Safety
+/// As [`tile`].
 #[inline(always)]
-unsafe fn multiply<S: Simd, const MR: usize, const NV: usize>(x: &Operands) -> [[S::V; NV]; MR] {
+pub(crate) unsafe fn prefetch_destination<S: Simd, const MR: usize, const NV: usize>(
+    to: &Destination,
+    next: usize,
+) {
+    for i in 0..MR {
+        for column in (0..NV * S::LANES).step_by(LINE) {
+            // SAFETY: the offset exists; prefetching reads nothing.
+            unsafe {
+                let offset = *to.row_offsets.add(next + i) + column;
+                S::prefetch(to.c.wrapping_add(offset));
+                if !to.add.is_null() {
+                    S::prefetch(to.add.wrapping_add(offset));
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn multiply<S: Simd, const MR: usize, const NV: usize, const PREFETCH: bool>(
+    x: &Operands,
+) -> [[S::V; NV]; MR] {
     // SAFETY: pointers stay within the segments and the panel, as the caller guarantees.
     unsafe {
         let mut acc = [[S::zero(); NV]; MR];
@@ -69,16 +103,24 @@ unsafe fn multiply<S: Simd, const MR: usize, const NV: usize>(x: &Operands) -> [
             for (i, a) in a.iter_mut().enumerate() {
                 *a = (*table.add(i)).add(x.segment_offset);
             }
-            for p in 0..x.segment_len {
-                let mut bv = [S::zero(); NV];
-                for (j, bv) in bv.iter_mut().enumerate() {
-                    *bv = S::load(b.add(j * S::LANES));
+            let step = if PREFETCH { LINE } else { x.segment_len.max(1) };
+            for start in (0..x.segment_len).step_by(step) {
+                if PREFETCH {
+                    for i in 0..MR {
+                        S::prefetch((*table.add(x.next + i)).wrapping_add(x.segment_offset + start));
+                    }
                 }
-                b = b.add(NV * S::LANES);
-                for i in 0..MR {
-                    let av = S::splat(*a[i].add(p));
-                    for j in 0..NV {
-                        acc[i][j] = S::fma(av, bv[j], acc[i][j]);
+                for p in start..x.segment_len.min(start + step) {
+                    let mut bv = [S::zero(); NV];
+                    for (j, bv) in bv.iter_mut().enumerate() {
+                        *bv = S::load(b.add(j * S::LANES));
+                    }
+                    b = b.add(NV * S::LANES);
+                    for i in 0..MR {
+                        let av = S::splat(*a[i].add(p));
+                        for j in 0..NV {
+                            acc[i][j] = S::fma(av, bv[j], acc[i][j]);
+                        }
                     }
                 }
             }
@@ -87,33 +129,19 @@ unsafe fn multiply<S: Simd, const MR: usize, const NV: usize>(x: &Operands) -> [
     }
 }
 
+/// # Safety
+/// As [`tile`].
 #[inline(always)]
 unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(acc: [[S::V; NV]; MR], to: &Destination) {
     let whole = to.rows == MR && to.columns >= NV * S::LANES;
-    let plain = to.bias.is_null() && to.add.is_null() && !to.relu;
     // SAFETY: the caller's guarantees.
     unsafe {
-        // Most tiles are whole and only stored or added: a short way for them, for products with a short
-        // common dimension. Loops have constant bounds so that the accumulators stay in registers.
-        match (whole && plain, to.accumulate) {
-            (true, false) => {
-                for (i, acc) in acc.into_iter().enumerate() {
-                    let c = to.c.add(*to.row_offsets.add(i));
-                    for (j, v) in acc.into_iter().enumerate() {
-                        S::store(c.add(j * S::LANES), v);
-                    }
-                }
-            }
-            (true, true) => {
-                for (i, acc) in acc.into_iter().enumerate() {
-                    let c = to.c.add(*to.row_offsets.add(i));
-                    for (j, v) in acc.into_iter().enumerate() {
-                        let c = c.add(j * S::LANES);
-                        S::store(c, S::add(v, S::load(c)));
-                    }
-                }
-            }
-            _ => {
+        match (whole, to.accumulate, to.add.is_null()) {
+            (true, false, true) => finish_whole::<S, MR, NV, false, false>(acc, to),
+            (true, false, false) => finish_whole::<S, MR, NV, false, true>(acc, to),
+            (true, true, true) => finish_whole::<S, MR, NV, true, false>(acc, to),
+            (true, true, false) => finish_whole::<S, MR, NV, true, true>(acc, to),
+            (false, ..) => {
                 for (i, acc) in acc.into_iter().enumerate() {
                     if i >= to.rows {
                         break;
@@ -127,6 +155,42 @@ unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(acc: [[S::V; NV]; MR
                         finish_vector::<S>(v, to, offset, column);
                     }
                 }
+            }
+        }
+    }
+}
+
+/// The epilogue of a whole tile, which nearly all are. Constant bounds and no branches keep the accumulators in
+/// registers: what is not wanted adds -0, which changes no number, or clamps at minus infinity.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn finish_whole<S: Simd, const MR: usize, const NV: usize, const ACCUMULATE: bool, const ADD: bool>(
+    acc: [[S::V; NV]; MR],
+    to: &Destination,
+) {
+    // SAFETY: the caller's guarantees.
+    unsafe {
+        let floor = S::splat(if to.relu { 0.0 } else { f32::NEG_INFINITY });
+        let mut bias = [S::splat(-0.0); NV];
+        if !to.bias.is_null() {
+            for (j, bias) in bias.iter_mut().enumerate() {
+                *bias = S::load(to.bias.add(j * S::LANES));
+            }
+        }
+        for (i, acc) in acc.into_iter().enumerate() {
+            let offset = *to.row_offsets.add(i);
+            for (j, mut v) in acc.into_iter().enumerate() {
+                let c = to.c.add(offset + j * S::LANES);
+                if ACCUMULATE {
+                    v = S::add(v, S::load(c));
+                }
+                v = S::add(v, bias[j]);
+                if ADD {
+                    v = S::add(v, S::load(to.add.add(offset + j * S::LANES)));
+                }
+                S::store(c, S::max(floor, v));
             }
         }
     }

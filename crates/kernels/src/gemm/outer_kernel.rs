@@ -172,11 +172,16 @@ pub(crate) unsafe fn pack_pointers<S: Simd>(
     }
 }
 
+/// Points that [`pack_points`] takes at a time: it reads whole cache lines of a few points, and writes whole lines
+/// of each tile.
+const PACK_GROUP: usize = 8;
+
 /// Packs columns `first..first + columns` of `points` rows of `stride` floats, `MR` columns at a time: tile
-/// after tile, in each point after point. `packed` has `MR * points` floats a tile and one vector to spare.
+/// after tile, in each point after point. `packed` has `MR * points` floats a tile; what lies beyond the last
+/// column holds anything.
 ///
 /// # Safety
-/// `a` is readable for `points` rows; the processor has the instruction set of `S`.
+/// The processor has the instruction set of `S`.
 #[inline(always)]
 pub(crate) unsafe fn pack_points<S: Simd, const MR: usize>(
     a: &[f32],
@@ -187,22 +192,31 @@ pub(crate) unsafe fn pack_points<S: Simd, const MR: usize>(
     packed: &mut [f32],
 ) {
     let tiles = columns.div_ceil(MR);
-    assert!(packed.len() >= tiles * points * MR + S::LANES);
+    assert!(packed.len() >= tiles * points * MR);
     assert!(points == 0 || (points - 1) * stride + first + columns <= a.len());
-    for tile in 0..tiles {
-        let n = MR.min(columns - tile * MR);
-        // SAFETY: within both slices; a vector that is written over the end of a point is overwritten by the
-        // next point or lies in the spare vector. The next tile starts after all of it.
-        unsafe {
-            let mut from = a.as_ptr().add(first + tile * MR);
-            let mut to = packed.as_mut_ptr().add(tile * points * MR);
-            for _ in 0..points {
+    let vectors = MR.div_ceil(S::LANES);
+    for group in (0..points).step_by(PACK_GROUP) {
+        let group = group..points.min(group + PACK_GROUP);
+        for tile in 0..tiles {
+            let from = first + tile * MR;
+            // Whole vectors may reach beyond the tile's columns, and into points that are written later.
+            let readable = (group.end - 1) * stride + from + vectors * S::LANES <= a.len();
+            let writable = (points - group.end) * MR + MR >= vectors * S::LANES;
+            for p in group.clone() {
                 for j in (0..MR).step_by(S::LANES) {
-                    let v = S::load_partial(from.wrapping_add(j), n.saturating_sub(j).min(S::LANES));
-                    S::store(to.add(j), v);
+                    // SAFETY: within both slices.
+                    unsafe {
+                        let from = a.as_ptr().add(p * stride + from).wrapping_add(j);
+                        let to = packed.as_mut_ptr().add(tile * points * MR + p * MR + j);
+                        if readable && writable {
+                            S::store(to, S::load(from));
+                        } else {
+                            let exist = columns - tile * MR;
+                            let v = S::load_partial(from, exist.saturating_sub(j).min(S::LANES));
+                            S::store_partial(to, v, S::LANES.min(MR - j));
+                        }
+                    }
                 }
-                from = from.wrapping_add(stride);
-                to = to.add(MR);
             }
         }
     }

@@ -14,8 +14,8 @@ use std::ops::Range;
 
 /// Rows of a tile.
 const MR: usize = 6;
-/// Points of a block: a tile's columns of B stay in L1, the rows of A in L2.
-const BLOCK_POINTS: usize = 256;
+/// Most points of a block: a tile's columns of B stay in L1, the rows of A in L2.
+const BLOCK_POINTS: usize = 320;
 /// Rows of A of a task.
 const BLOCK_ROWS: usize = 96;
 /// Columns of a panel at most, on any instruction set.
@@ -54,7 +54,7 @@ impl PointSum<'_> {
             return;
         }
         let work = points * c.len();
-        let parts = (PARTS_FLOATS / c.len()).min(points / BLOCK_POINTS).min(work / TASK_WORK);
+        let parts = (PARTS_FLOATS / c.len()).min(points.div_ceil(BLOCK_POINTS)).min(work / TASK_WORK);
         let parts = parts.clamp(1, MAX_PARTS);
         let part = points.div_ceil(parts).next_multiple_of(8);
         let parts = points.div_ceil(part);
@@ -99,8 +99,10 @@ impl PointSum<'_> {
                 let table = unsafe {
                     std::slice::from_raw_parts_mut(table.as_mut_ptr().cast::<*const f32>(), table.len())
                 };
-                for start in points.clone().step_by(BLOCK_POINTS) {
-                    let block = start..points.end.min(start + BLOCK_POINTS);
+                // Even blocks: a short last one would pay the full cost of packing and of adding to C.
+                let block_points = points.len().div_ceil(points.len().div_ceil(BLOCK_POINTS));
+                for start in points.clone().step_by(block_points) {
+                    let block = start..points.end.min(start + block_points);
                     b.locate(&self.grid, block.clone(), table, BLOCK_POINTS);
                     let accumulate = start > points.start;
                     let rows = rows.clone();
@@ -146,13 +148,23 @@ impl Kernel for Block<'_> {
             let (a, first) = (&a[self.block.start * a_stride..], a_first + self.rows.start);
             outer_kernel::pack_points::<S, MR>(a, a_stride, first, self.rows.len(), points, self.packed);
             let width = blocking::panel_width::<S>();
+            let tiles = self.rows.len().div_ceil(MR);
+            // B comes from memory a cache line here and there, which the processor does not see coming. So each
+            // tile asks for a share of the next panel.
+            let share = points.div_ceil(tiles);
             for (tap, table) in self.table.chunks_exact(BLOCK_POINTS).enumerate() {
                 for column in (0..len).step_by(width) {
                     let columns = width.min(len - column);
                     let vectors = columns.div_ceil(S::LANES);
                     let b = self.panel.as_mut_ptr();
                     outer_kernel::pack_pointers::<S>(&table[..points], column, columns, vectors, b);
-                    for row in (0..self.rows.len()).step_by(MR) {
+                    // After the last panel comes the first of the next block, which mostly lies there.
+                    let next =
+                        if column + width < len { column + width } else { points * self.sum.b.channels };
+                    for (i, row) in (0..self.rows.len()).step_by(MR).enumerate() {
+                        for &point in &table[points.min(i * share)..points.min((i + 1) * share)] {
+                            S::prefetch(point.wrapping_add(next));
+                        }
                         let c = (self.rows.start + row) * c_stride + (self.taps.start + tap) * len + column;
                         let tile = OuterTile {
                             points,

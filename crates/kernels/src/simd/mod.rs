@@ -94,6 +94,10 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn load_u16(p: *const u16) -> Self::V;
     /// Writes lanes that hold integers in `0..=65535`.
     unsafe fn store_u16(p: *mut u16, v: Self::V);
+    /// Asks for the cache line at `p`, any address, to be brought into L2; without effect where there is no
+    /// stable intrinsic for it.
+    #[inline(always)]
+    unsafe fn prefetch(_p: *const f32) {}
 
     /// `a + b`
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;

@@ -4,6 +4,7 @@ use crate::gemm::Epilogue;
 use crate::gemm::driver::{Product, with_packed};
 use crate::gemm::pack::Columns;
 use crate::gemm::rows::{Grid, Patches, Placement};
+use crate::parallel;
 use crate::scratch;
 
 /// A row for each input pixel, a column for each input channel; a segment for each tap.
@@ -18,8 +19,15 @@ pub(in crate::conv2d) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32
             super::forward(&mirrored, dy, weights, Epilogue::default(), dx);
         });
     }
-    for h in 0..g.stride[0].min(g.in_height) {
-        for w_class in 0..g.stride[1].min(g.in_width) {
+    let classes = |axis: usize, len: usize| 0..g.stride[axis].min(len);
+    let skips =
+        |axis: usize, len: usize| classes(axis, len).any(|first| reaching(g, axis, first).next().is_none());
+    if skips(0, g.in_height) || skips(1, g.in_width) {
+        // As in 1x1 convolutions of stride 2, which never look at three pixels of four.
+        parallel::for_each_chunk(dx, 1, |_, dx| dx.fill(0.0));
+    }
+    for h in classes(0, g.in_height) {
+        for w_class in classes(1, g.in_width) {
             class(g, [h, w_class], dy, w, dx);
         }
     }
@@ -75,6 +83,9 @@ fn class(g: &Conv2dGeometry, first: [usize; 2], dy: &[f32], w: &[f32], dx: &mut 
             taps.push([oh, ow]);
             segments.push((kh * g.kernel[1] + kw) * inputs);
         }
+    }
+    if taps.is_empty() {
+        return; // dx holds zeros there
     }
     let zeros = vec![0.0; outputs];
     let size = |axis: usize, len: usize| (len - first[axis]).div_ceil(g.stride[axis]);

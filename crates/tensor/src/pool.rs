@@ -4,6 +4,10 @@
 //! maps each at first touch) than many of the kernels that fill them. A freed buffer therefore goes back to a
 //! free list of its size class; the next request of that class takes it with whatever it contains. No `unsafe`:
 //! every block was zeroed once when it was created, so its contents are always initialized floats.
+//!
+//! Idle blocks are kept as long as all blocks together take little more than arrays have needed at once. Beyond
+//! that a request takes a block that is too large, or lets idle ones go: a step's first layers have large arrays and
+//! its last layers small ones, and keeping blocks for each would double the memory.
 
 use bytemuck::{Pod, Zeroable};
 use std::collections::BTreeMap;
@@ -18,11 +22,14 @@ pub(crate) struct Line([f32; LANES]);
 const LANES: usize = 16;
 
 /// Free blocks by their length in lines.
-static FREE: Mutex<FreeLists> = Mutex::new(FreeLists { blocks: BTreeMap::new(), lines: 0 });
+static FREE: Mutex<FreeLists> = Mutex::new(FreeLists { blocks: BTreeMap::new(), lines: 0, most: 0 });
 
 struct FreeLists {
     blocks: BTreeMap<usize, Vec<Vec<Line>>>,
+    /// Lines of all idle blocks.
     lines: usize,
+    /// The most lines that have been in use at once.
+    most: usize,
 }
 
 /// Requests are rounded up to classes an eighth of a power of two apart, so that at most 12.5% is wasted and
@@ -39,6 +46,9 @@ fn class(lines: usize) -> usize {
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
+/// How many times as large as a request a block may be, when the alternative is fresh memory.
+const TOO_LARGE: usize = 4;
+
 fn take(lines: usize) -> Vec<Line> {
     let block = find_or_allocate(class(lines));
     let in_use = IN_USE.fetch_add(block.len(), Relaxed) + block.len();
@@ -47,22 +57,41 @@ fn take(lines: usize) -> Vec<Line> {
 }
 
 fn find_or_allocate(class: usize) -> Vec<Line> {
-    let mut free = FREE.lock().unwrap_or_else(|e| e.into_inner());
-    // A block up to a quarter too large is still better than fresh pages.
-    let found = free.blocks.range_mut(class..=class + class / 4).find_map(|(_, list)| list.pop());
-    if let Some(block) = found {
-        free.lines -= block.len();
-        return block;
-    }
-    // Nothing fits: give back what has been idle rather than let two working sets pile up.
-    let evicted = if free.lines > class { free.evict(class) } else { Vec::new() };
-    drop(free);
-    drop(evicted);
-    bytemuck::allocation::zeroed_vec(class)
+    let found = FREE.lock().unwrap_or_else(|e| e.into_inner()).take(class, IN_USE.load(Relaxed));
+    found.unwrap_or_else(|evicted| {
+        drop(evicted);
+        bytemuck::allocation::zeroed_vec(class)
+    })
 }
 
 impl FreeLists {
-    /// Removes idle blocks, largest first, until as many lines as are about to be allocated have gone.
+    /// An idle block for `class` lines while `in_use` are in use, or the blocks to let go before new memory is taken.
+    fn take(&mut self, class: usize, in_use: usize) -> Result<Vec<Line>, Vec<Vec<Line>>> {
+        // A block up to a quarter too large is as good.
+        if let Some(block) = self.find(class, class + class / 4) {
+            return Ok(block);
+        }
+        self.most = self.most.max(in_use + class);
+        let (held, limit) = (in_use + self.lines + class, self.most + self.most / 8);
+        if held <= limit {
+            return Err(Vec::new());
+        }
+        self.find(class, class * TOO_LARGE).ok_or_else(|| self.evict(held - limit))
+    }
+
+    fn give_back(&mut self, block: Vec<Line>) {
+        self.lines += block.len();
+        self.blocks.entry(block.len()).or_default().push(block);
+    }
+
+    /// Takes an idle block of `smallest` to `largest` lines.
+    fn find(&mut self, smallest: usize, largest: usize) -> Option<Vec<Line>> {
+        let block = self.blocks.range_mut(smallest..=largest).find_map(|(_, list)| list.pop())?;
+        self.lines -= block.len();
+        Some(block)
+    }
+
+    /// Removes idle blocks, largest first, until this many lines have gone.
     fn evict(&mut self, lines: usize) -> Vec<Vec<Line>> {
         let mut evicted = Vec::new();
         let mut freed = 0;
@@ -85,7 +114,7 @@ impl FreeLists {
 pub fn release_idle_memory() {
     let blocks = {
         let mut free = FREE.lock().unwrap_or_else(|e| e.into_inner());
-        free.lines = 0;
+        (free.lines, free.most) = (0, 0);
         std::mem::take(&mut free.blocks)
     };
     drop(blocks);
@@ -128,9 +157,7 @@ impl Drop for Floats {
         if let Floats::Pooled { lines, .. } = self {
             let lines = std::mem::take(lines);
             IN_USE.fetch_sub(lines.len(), Relaxed);
-            let mut free = FREE.lock().unwrap_or_else(|e| e.into_inner());
-            free.lines += lines.len();
-            free.blocks.entry(lines.len()).or_default().push(lines);
+            FREE.lock().unwrap_or_else(|e| e.into_inner()).give_back(lines);
         }
     }
 }
@@ -182,5 +209,25 @@ mod tests {
             let c = class(n);
             assert!(c >= n && (c - n) * 8 <= n, "{n} -> {c}");
         }
+    }
+
+    #[test]
+    fn steps_of_unlike_arrays_settle_without_fresh_memory() {
+        // Not the global pool, which other tests share.
+        let mut pool = FreeLists { blocks: BTreeMap::new(), lines: 0, most: 0 };
+        let mut step = || {
+            let (mut fresh, mut previous) = (0, Vec::new());
+            for lines in [4096, 4096, 1024, 2048, 512, 1024, 256] {
+                let block = pool.take(lines, previous.len()).unwrap_or_else(|_| {
+                    fresh += lines;
+                    bytemuck::allocation::zeroed_vec(lines)
+                });
+                pool.give_back(std::mem::replace(&mut previous, block));
+            }
+            pool.give_back(previous);
+            fresh
+        };
+        assert!(step() < 2 * 4096 + 2048);
+        assert_eq!(step(), 0);
     }
 }

@@ -9,6 +9,7 @@
 //! that a request takes a block that is too large, or lets idle ones go: a step's first layers have large arrays and
 //! its last layers small ones, and keeping blocks for each would double the memory.
 
+use crate::recycle;
 use bytemuck::{Pod, Zeroable};
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
@@ -112,6 +113,7 @@ impl FreeLists {
 
 /// Returns all idle blocks to the system.
 pub fn release_idle_memory() {
+    recycle::release();
     let blocks = {
         let mut free = FREE.lock().unwrap_or_else(|e| e.into_inner());
         (free.lines, free.most) = (0, 0);
@@ -154,10 +156,13 @@ impl Floats {
 
 impl Drop for Floats {
     fn drop(&mut self) {
-        if let Floats::Pooled { lines, .. } = self {
-            let lines = std::mem::take(lines);
-            IN_USE.fetch_sub(lines.len(), Relaxed);
-            FREE.lock().unwrap_or_else(|e| e.into_inner()).give_back(lines);
+        match self {
+            Floats::Pooled { lines, .. } => {
+                let lines = std::mem::take(lines);
+                IN_USE.fetch_sub(lines.len(), Relaxed);
+                FREE.lock().unwrap_or_else(|e| e.into_inner()).give_back(lines);
+            }
+            Floats::Owned(vector) => recycle::recycle(std::mem::take(vector)),
         }
     }
 }

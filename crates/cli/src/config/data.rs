@@ -14,7 +14,8 @@ pub struct DataArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub source: SourceArgs,
-    /// Threads that load and transform images; 0 uses the training thread [default: one a core, at most 4]
+    /// Threads that load and transform images; 0 uses the training thread [default: one a core, at most 4; 0 if all
+    /// images are in memory and no --auto-augment changes them]
     #[arg(short = 'j', long, value_name = "N")]
     pub workers: Option<usize>,
     /// Leave out images that cannot be read, and list them at the end, instead of stopping at the first
@@ -48,8 +49,13 @@ impl DataArgs {
         Ok(())
     }
 
-    /// Loader threads.
-    pub fn workers(&self) -> usize {
-        self.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get().min(4)))
+    /// Loader threads. `cheap`: a batch takes less time than handing it from thread to thread, while the model uses
+    /// all cores.
+    pub fn workers(&self, cheap: bool) -> usize {
+        let default = || match cheap {
+            true => 0,
+            false => std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),
+        };
+        self.workers.unwrap_or_else(default)
     }
 }

@@ -98,6 +98,10 @@ impl Dataset for InMemory {
         Some((height, width))
     }
 
+    fn is_in_memory(&self) -> bool {
+        true
+    }
+
     fn describe(&self, index: usize) -> String {
         format!("sample {index} of {}", self.name)
     }

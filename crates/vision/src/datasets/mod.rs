@@ -67,6 +67,11 @@ pub trait Dataset: Send + Sync {
         None
     }
 
+    /// Whether a sample is only copied from memory. Then worker threads cost more than they save.
+    fn is_in_memory(&self) -> bool {
+        false
+    }
+
     /// What to call a sample in messages: its path where it has one.
     fn describe(&self, index: usize) -> String {
         format!("sample {index}")

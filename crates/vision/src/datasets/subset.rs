@@ -52,6 +52,10 @@ impl Dataset for Subset {
         self.dataset.image_size()
     }
 
+    fn is_in_memory(&self) -> bool {
+        self.dataset.is_in_memory()
+    }
+
     fn describe(&self, index: usize) -> String {
         match self.indices.get(index) {
             Some(&index) => self.dataset.describe(index),

@@ -79,12 +79,13 @@ pub(crate) struct Core {
 }
 
 impl DataLoader {
-    /// A loader of `dataset`, each sample sent through `transforms`.
+    /// A loader of `dataset`, each sample sent through `transforms`. Batches reuse the memory of those before them,
+    /// once these were turned into tensors and dropped.
     ///
     /// # Errors
     /// If an option is out of its range, or there would not be a single batch.
     pub fn new(dataset: Arc<dyn Dataset>, transforms: Pipeline, options: LoaderOptions) -> Result<Self> {
-        Self::with_buffers(dataset, transforms, options, Arc::new(Vec::with_capacity))
+        Self::with_buffers(dataset, transforms, options, Arc::new(cresset_tensor::recycled_vec))
     }
 
     /// As [`DataLoader::new`], with the memory of each batch taken from `buffers`, so that a pool can take it

@@ -67,10 +67,11 @@ impl Setup {
         };
         let frozen = Frozen::new(&*model, &args.finetune.freeze)?;
         let groups = optimizer(args, &*model)?;
+        let cheap = splits.train.is_in_memory() && args.augment.auto_augment.is_none();
         let options = LoaderOptions {
             batch_size: args.optimizer.batch_size,
             shuffle: true,
-            workers: args.data.workers(),
+            workers: args.data.workers(cheap),
             seed,
             skip_broken: args.data.skip_broken,
             mix: args.augment.mix()?,

@@ -6,7 +6,7 @@ use super::weights_init::{WeightsInit, conv, grouped_conv};
 use super::{ModelConfig, dropped};
 use cresset_nn::{
     BatchNorm2d, Conv2d, Dropout, Field, Forward, Linear, MaxPool2d, MaxPool2dOptions, Module, conv_bn,
-    conv_bn_add_relu, conv_bn_relu,
+    conv_bn_add_relu, conv_bn_relu, few_images_at_a_time,
 };
 use cresset_tensor::{Generator, Tensor};
 
@@ -55,6 +55,9 @@ pub trait Block: Module + Field + Forward + Clone + 'static {
 
     /// Applies the choices of initialization that concern blocks.
     fn init(&self, init: WeightsInit);
+
+    /// All norms of the block.
+    fn norms(&self) -> Vec<&BatchNorm2d>;
 }
 
 /// Brings the shortcut to the shape of the residual branch: a 1x1 convolution and a norm.
@@ -107,6 +110,10 @@ impl Block for BasicBlock {
     fn init(&self, init: WeightsInit) {
         init.last_norm(self.bn2.weight.as_ref());
     }
+
+    fn norms(&self) -> Vec<&BatchNorm2d> {
+        [&self.bn1, &self.bn2].into_iter().chain(self.downsample.iter().map(|d| &d.bn)).collect()
+    }
 }
 
 impl Forward for BasicBlock {
@@ -153,6 +160,10 @@ impl Block for Bottleneck {
 
     fn init(&self, init: WeightsInit) {
         init.last_norm(self.bn3.weight.as_ref());
+    }
+
+    fn norms(&self) -> Vec<&BatchNorm2d> {
+        [&self.bn1, &self.bn2, &self.bn3].into_iter().chain(self.downsample.iter().map(|d| &d.bn)).collect()
     }
 }
 
@@ -215,6 +226,14 @@ impl<B: Block> ResNet<B> {
         net
     }
 
+    /// Numbers of the largest feature map of one image: the first convolution's, or the first stage's.
+    fn largest_map(&self, x: &Tensor) -> usize {
+        let pixels: usize = x.shape().iter().skip(2).product();
+        let stem = 64 * pixels / self.conv1.options().stride.iter().product::<usize>();
+        let stage = 64 * B::EXPANSION * pixels / if self.maxpool.is_some() { 16 } else { 1 };
+        stem.max(stage)
+    }
+
     fn stages(&self) -> [&Vec<B>; 4] {
         [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
     }
@@ -222,14 +241,16 @@ impl<B: Block> ResNet<B> {
 
 impl<B: Block> Forward for ResNet<B> {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let mut x = conv_bn_relu(&self.conv1, &self.bn1, x); // (batch, 64, 112, 112)
-        if let Some(pool) = &self.maxpool {
-            x = pool.forward(&x); //                            (batch, 64, 56, 56)
-        }
-        // (batch, 64, 56, 56), (batch, 128, 28, 28), (batch, 256, 14, 14), (batch, 512, 7, 7)
-        for block in self.stages().into_iter().flatten() {
-            x = block.forward(&x);
-        }
+        let run = |blocks: &[B], x: Tensor| blocks.iter().fold(x, |x, block| block.forward(&x));
+        let norms = [&self.layer1, &self.layer2].into_iter().flatten().flat_map(B::norms).chain([&self.bn1]);
+        let x = few_images_at_a_time(x, self.largest_map(x), norms, |x| {
+            let mut x = conv_bn_relu(&self.conv1, &self.bn1, x); // (batch, 64, 112, 112)
+            if let Some(pool) = &self.maxpool {
+                x = pool.forward(&x); //                            (batch, 64, 56, 56)
+            }
+            run(&self.layer2, run(&self.layer1, x)) //              (batch, 128, 28, 28)
+        });
+        let x = run(&self.layer4, run(&self.layer3, x)); //         (batch, 512, 7, 7)
         let x = x.adaptive_avg_pool2d([1, 1]).flatten(1); //    (batch, 512)
         let x = dropped(self.dropout.as_ref(), x);
         self.fc.forward(&x) //                                  (batch, classes)

@@ -27,8 +27,9 @@ pub enum TrainError {
 
     /// A number that is not finite turned up: going on would only spoil the weights.
     #[error(
-        "{what} is {value} in epoch {epoch}, batch {batch}; {}lower --lr, warm up with --lr-warmup-epochs, or limit \
+        "{what} is {value} in epoch {epoch}, batch {batch}{}; {}lower --lr, warm up with --lr-warmup-epochs, or limit \
          gradients with --clip-grad-norm",
+        .cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default(),
         if *.epoch > 1 { "the last checkpoint is from before that; " } else { "" }
     )]
     NotFinite {
@@ -40,6 +41,8 @@ pub enum TrainError {
         epoch: u64,
         /// The batch in its epoch, counted from 1.
         batch: usize,
+        /// Where it came from: `NaN in layer1.0.conv1 (conv2d, forward)`.
+        cause: Option<String>,
     },
 
     /// A name given for freezing is no part of the model.

@@ -20,6 +20,8 @@ pub struct TrainOptions {
     pub label_smoothing: f64,
     /// Gradients are scaled down together to at most this norm.
     pub clip_grad_norm: Option<f64>,
+    /// Look at the result of every op, and stop at the first that is not finite.
+    pub detect_anomaly: bool,
     /// How the learning rate moves.
     pub lr: LrPolicy,
     /// Where checkpoints and metrics go; nowhere if `None`.
@@ -52,6 +54,7 @@ impl Default for TrainOptions {
             accumulate: 1,
             label_smoothing: 0.0,
             clip_grad_norm: None,
+            detect_anomaly: false,
             lr: LrPolicy::PerEpoch(Box::new(cresset_nn::schedule::ConstantLr)),
             output_dir: None,
             checkpoint_every: None,

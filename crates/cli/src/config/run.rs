@@ -28,6 +28,10 @@ pub struct RunArgs {
     /// Stop after N steps in all, as if interrupted; --resume goes on
     #[arg(long, value_name = "N", value_parser = whole, allow_negative_numbers = true)]
     pub max_steps: Option<usize>,
+    /// Look at the result of every op, and stop at the first NaN or infinity; slower. Loss and gradients are always
+    /// looked at
+    #[arg(long)]
+    pub detect_anomaly: bool,
     /// Folder for everything the run writes [default: runs/DATA-MODEL-1, -2, ...]
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing)]

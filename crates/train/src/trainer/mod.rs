@@ -1,5 +1,6 @@
 //! The training loop.
 
+mod anomaly;
 mod average;
 mod epoch;
 mod learning_rate;
@@ -225,7 +226,7 @@ impl Trainer {
         if value.is_finite() {
             return Ok(());
         }
-        Err(TrainError::NotFinite { what, value, epoch: self.progress.epoch + 1, batch })
+        Err(TrainError::NotFinite { what, value, epoch: self.progress.epoch + 1, batch, cause: None })
     }
 
     /// The model.

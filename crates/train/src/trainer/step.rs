@@ -103,6 +103,19 @@ impl Trainer {
 
     /// Adds the gradient of one batch, of a group of `group_images`. Returns the sum of its losses.
     fn backward(&mut self, samples: &Samples, group_images: usize) -> Result<f64> {
+        let share = samples.len() as f32 / group_images as f32;
+        let (logits, loss) = self.checked_backward(samples, share)?;
+        let classes = self.card.classes.len();
+        for (row, &label) in logits.to_vec().chunks_exact(classes).zip(&samples.labels) {
+            self.progress.meter.add_rank(rank(row, label));
+        }
+        let sum = loss * samples.len() as f64;
+        self.progress.meter.add_loss(sum, samples.len());
+        Ok(sum)
+    }
+
+    /// Logits and mean loss of one batch.
+    pub(super) fn loss(&self, samples: &Samples) -> Result<(Tensor, Tensor)> {
         // The batch just taken is `progress.batch - 1`: what dropout draws depends on nothing else.
         let (epoch, batch) = (self.progress.epoch, self.progress.batch);
         let _random = random::step_scope(self.options.seed, (epoch << 32) | batch as u64);
@@ -113,20 +126,7 @@ impl Trainer {
             ..Default::default()
         };
         let loss = cross_entropy(&logits, &samples.targets, &options);
-        let value = f64::from(loss.item());
-        self.require_finite("the training loss", value, batch)?;
-        if samples.len() == group_images {
-            loss.backward();
-        } else {
-            loss.backward_with(&Tensor::scalar(samples.len() as f32 / group_images as f32));
-        }
-        let classes = self.card.classes.len();
-        for (row, &label) in logits.to_vec().chunks_exact(classes).zip(&samples.labels) {
-            self.progress.meter.add_rank(rank(row, label));
-        }
-        let sum = value * samples.len() as f64;
-        self.progress.meter.add_loss(sum, samples.len());
-        Ok(sum)
+        Ok((logits, loss))
     }
 
     /// Takes the new weights into the moving average, if it is time.

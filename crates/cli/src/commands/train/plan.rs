@@ -40,7 +40,8 @@ impl Start {
 }
 
 /// Options that may change between a run and its resume, because the result does not depend on them.
-const HARMLESS: [&str; 10] = [
+const HARMLESS: [&str; 11] = [
+    "detect-anomaly",
     "threads",
     "workers",
     "data-dir",

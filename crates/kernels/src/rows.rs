@@ -3,6 +3,8 @@
 //! A row of few columns would leave vectors half empty. Rows are contiguous, so several of them are treated
 //! as one wide row, with the parameters repeated, or with a set of sums for each of the rows in it.
 
+use crate::parallel::{self, DisjointMut, MIN_BLOCK};
+
 /// Columns of a wide row at least.
 const WIDE: usize = 64;
 /// Elements of a block whose sums are formed in single precision; small enough to be read twice from the
@@ -46,6 +48,24 @@ pub(crate) fn narrow(columns: usize, wide: &mut [f32]) {
             *a += b;
         }
     }
+}
+
+/// As [`parallel::for_each_chunk`] of whole rows, the last chunk first: what was written from the first row to the
+/// last is in the caches at its end.
+pub(crate) fn for_each_chunk_from_the_end(
+    data: &mut [f32],
+    columns: usize,
+    f: impl Fn(usize, &mut [f32]) + Sync,
+) {
+    let columns = columns.max(1);
+    let (len, chunk) = (data.len(), MIN_BLOCK.div_ceil(columns) * columns);
+    let chunks = len.div_ceil(chunk);
+    let writer = DisjointMut::new(data);
+    parallel::for_each_index(chunks, |i| {
+        let start = (chunks - 1 - i) * chunk;
+        // SAFETY: chunks do not overlap.
+        f(start, unsafe { writer.slice(start..len.min(start + chunk)) });
+    });
 }
 
 /// Calls `f` with the wide rows of several parameters, each given as one row.

@@ -146,3 +146,92 @@ impl Chain {
         conv_bn_relu(&self.conv, &self.bn, x);
     }
 }
+
+/// A bottleneck of fused chains, each of whose inputs the one before it computes again for backward: the last 1x1
+/// convolution's output and that of the shortcut are not kept either.
+#[derive(Module, Clone)]
+struct Block {
+    reduce: Chain,
+    middle: Chain,
+    expand: Chain,
+    shortcut: Chain,
+}
+
+impl Block {
+    fn new(rng: &mut Generator) -> Self {
+        let mut chain = |inputs: usize, outputs: usize, kernel: usize, stride: usize| Chain {
+            conv: Conv2d::builder(inputs, outputs, kernel).stride(stride).padding(kernel / 2).build(rng),
+            bn: BatchNorm2d::new(outputs),
+        };
+        // 16 x 3 x 3 multiply-adds are worth keeping the middle convolution's output.
+        let (reduce, middle) = (chain(24, 16, 1, 1), chain(16, 16, 3, 2));
+        Self { reduce, middle, expand: chain(16, 32, 1, 1), shortcut: chain(24, 32, 1, 2) }
+    }
+
+    fn fused(&self, x: &Tensor) -> Tensor {
+        let y = conv_bn_relu(&self.reduce.conv, &self.reduce.bn, x);
+        let y = conv_bn_relu(&self.middle.conv, &self.middle.bn, &y);
+        let shortcut = conv_bn(&self.shortcut.conv, &self.shortcut.bn, x);
+        conv_bn_add_relu(&self.expand.conv, &self.expand.bn, &y, &shortcut)
+    }
+
+    fn composed(&self, x: &Tensor) -> Tensor {
+        let run = |chain: &Chain, x: &Tensor| chain.bn.forward(&chain.conv.forward(x));
+        let y = run(&self.middle, &run(&self.reduce, x).relu()).relu();
+        run(&self.expand, &y).add(&run(&self.shortcut, x)).relu()
+    }
+}
+
+#[test]
+fn a_block_whose_activations_are_computed_again_agrees_with_its_modules_one_by_one() {
+    let mut rng = Generator::new(6);
+    let x = Tensor::randn([3, 24, 7, 6], &mut rng).requires_grad();
+    let x2 = Tensor::constant(x.array().clone()).requires_grad();
+    let block = Block::new(&mut rng);
+    let (a, b) = (block.clone(), block);
+    let (ya, yb) = (a.fused(&x), b.composed(&x2));
+    assert_close("output", &ya.to_vec(), &yb.to_vec());
+    let cotangent = Tensor::randn(ya.shape().clone(), &mut rng);
+    ya.backward_with(&cotangent);
+    yb.backward_with(&cotangent);
+    assert_close("input gradient", &x.grad().unwrap().to_vec(), &x2.grad().unwrap().to_vec());
+    for ((name, pa), (_, pb)) in a.named_parameters().iter().zip(b.named_parameters()) {
+        assert_close(name, &pa.grad().unwrap().to_vec(), &pb.grad().unwrap().to_vec());
+    }
+    for ((key, va), (_, vb)) in a.named_buffers().iter().zip(b.named_buffers()) {
+        if !key.ends_with("tracked") {
+            assert_close(key, &va.to_vec(), &vb.to_vec());
+        }
+    }
+}
+
+#[test]
+fn a_frozen_layer_lets_gradients_through() {
+    let mut rng = Generator::new(7);
+    let x = Tensor::randn([2, 24, 5, 5], &mut rng).requires_grad();
+    let block = Block::new(&mut rng);
+    let whole = block.clone();
+    block.middle.conv.weight.set_trainable(false);
+    let cotangent = Tensor::randn([2, 32, 3, 3], &mut rng);
+    for block in [&block, &whole] {
+        block.fused(&x).backward_with(&cotangent);
+    }
+    assert!(block.middle.conv.weight.grad().is_none());
+    assert_eq!(
+        block.reduce.conv.weight.grad().unwrap().to_vec(),
+        whole.reduce.conv.weight.grad().unwrap().to_vec()
+    );
+}
+
+#[test]
+#[should_panic(expected = "already used and freed")]
+fn a_second_backward_is_refused() {
+    let mut rng = Generator::new(8);
+    let x = Tensor::randn([2, 24, 5, 5], &mut rng);
+    let block = Block::new(&mut rng);
+    let y = conv_bn_relu(&block.reduce.conv, &block.reduce.bn, &x);
+    let branch = |chain: &Chain| conv_bn_relu(&chain.conv, &chain.bn, &y).sum();
+    let (first, second) = (branch(&block.middle), branch(&block.expand));
+    first.backward();
+    second.backward();
+}

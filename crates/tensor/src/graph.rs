@@ -7,16 +7,28 @@
 use crate::array::Array;
 use crate::leaf::Leaf;
 use crate::profile::{self, Cost, Pass};
+use crate::recompute::Recompute;
 use crate::scope;
 use crate::tensor::Tensor;
 use std::cell::Cell;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The gradient of one recorded op, its type erased.
 pub(crate) trait Step: Send {
-    fn backward(self: Box<Self>, grad: Array, needs: &[bool]) -> Vec<Option<Array>>;
+    /// See [`Op::backward_onto`](crate::op::Op::backward_onto).
+    fn backward(
+        self: Box<Self>,
+        grad: Array,
+        needs: &[bool],
+        sums: &mut [Option<Array>],
+    ) -> Vec<Option<Array>>;
+
+    /// See [`Op::recompute`](crate::op::Op::recompute).
+    fn recompute(&self) -> Option<&dyn Recompute> {
+        None
+    }
 }
 
 /// Where a tensor came from.
@@ -46,8 +58,34 @@ struct Record {
 }
 
 impl Node {
+    fn record(&self) -> MutexGuard<'_, Option<Record>> {
+        self.record.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
     fn take(&self) -> Option<Record> {
-        self.record.lock().unwrap_or_else(|e| e.into_inner()).take()
+        self.record().take()
+    }
+
+    /// Whether [`output`](Self::output) can be called.
+    pub fn can_recompute(&self) -> bool {
+        self.record().as_ref().is_some_and(|record| record.step.recompute().is_some())
+    }
+
+    /// The op's output, computed again.
+    #[track_caller]
+    pub fn output(&self) -> Array {
+        let record = self.record();
+        let Some(record) = record.as_ref() else { self.used() };
+        record.step.recompute().expect("can_recompute() was asked").output()
+    }
+
+    #[track_caller]
+    fn used(&self) -> ! {
+        panic!(
+            "backward: the graph of this {} was already used and freed by an earlier backward(); compute the loss \
+             again, or add the losses and call backward() once",
+            self.name
+        )
     }
 }
 
@@ -151,20 +189,20 @@ pub(crate) fn backward(origin: Origin, grad: Array) {
     deliver(&origin, grad, &mut queue, &mut arrived);
     while let Some(Pending(node)) = queue.pop() {
         let Some(grad) = arrived.remove(&node.id) else { continue };
-        let Some(Record { step, parents }) = node.take() else {
-            panic!(
-                "backward: the graph of this {} was already used and freed by an earlier backward(); \
-                 compute the loss again, or add the losses and call backward() once",
-                node.name
-            );
-        };
+        let Some(Record { step, parents }) = node.take() else { node.used() };
         let needs: Vec<bool> = parents.iter().map(|p| !matches!(p, Origin::Constant)).collect();
+        // What has arrived at the inputs from elsewhere: an op may add to it by itself.
+        let arrived_at = |parent: &Origin| match parent {
+            Origin::Node(node) => arrived.remove(&node.id),
+            _ => None,
+        };
+        let mut sums: Vec<Option<Array>> = parents.iter().map(arrived_at).collect();
         let grads = {
             let _scope = scope::Enter::again(node.layer.clone());
-            step.backward(grad, &needs)
+            step.backward(grad, &needs, &mut sums)
         };
         drop(node);
-        for (parent, grad) in parents.iter().zip(grads) {
+        for (parent, grad) in parents.iter().zip(sums).chain(parents.iter().zip(grads)) {
             if let Some(grad) = grad {
                 deliver(parent, grad, &mut queue, &mut arrived);
             }

@@ -28,6 +28,7 @@ pub mod ops;
 mod pool;
 pub mod profile;
 pub mod random;
+pub mod recompute;
 mod recycle;
 mod rows;
 pub mod scope;

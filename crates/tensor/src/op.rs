@@ -5,6 +5,7 @@ use crate::error::ShapeError;
 use crate::graph::{self, Step};
 use crate::inspect;
 use crate::profile::{self, Cost, Pass};
+use crate::recompute::Recompute;
 use crate::scope;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -54,6 +55,24 @@ pub trait Op<const N: usize>: Debug + Send + Sync + 'static {
     /// From the gradient of the loss by the output, the gradients by those inputs that need one. `grad` is
     /// handed over: if its buffer is unique it may be reused in place.
     fn backward(&self, saved: Self::Saved, grad: Array, needs: [bool; N]) -> [Option<Array>; N];
+
+    /// [`backward`](Self::backward) for ops that can add their gradients to what others have sent to the same
+    /// inputs, and save a pass over memory: what is taken out of `sums` must be in the result.
+    fn backward_onto(
+        &self,
+        saved: Self::Saved,
+        grad: Array,
+        needs: [bool; N],
+        _sums: &mut [Option<Array>; N],
+    ) -> [Option<Array>; N] {
+        self.backward(saved, grad, needs)
+    }
+
+    /// Where the output can be had again before backward, at the price of a pass over memory or two. Ops that need
+    /// their input in backward then do not keep it ([`Input`](crate::recompute::Input)).
+    fn recompute<'a>(&'a self, _saved: &'a Self::Saved) -> Option<&'a dyn Recompute> {
+        None
+    }
 
     /// Multiply-accumulates of one forward, for summaries; zero for what is not a matrix product.
     fn macs(&self, _inputs: [&Shape; N], _output: &Shape) -> u64 {
@@ -181,12 +200,22 @@ impl<const N: usize> Work<N> {
 }
 
 impl<O: Op<N>, const N: usize> Step for Recorded<O, N> {
-    fn backward(self: Box<Self>, grad: Array, needs: &[bool]) -> Vec<Option<Array>> {
+    fn backward(
+        self: Box<Self>,
+        grad: Array,
+        needs: &[bool],
+        sums: &mut [Option<Array>],
+    ) -> Vec<Option<Array>> {
         let needs = std::array::from_fn(|i| needs[i]);
         let (span, bytes) = (profile::begin(self.op.name(), Pass::Backward), grad.bytes());
-        let grads = self.op.backward(self.saved, grad, needs);
+        let sums = sums.first_chunk_mut().expect("one a parent");
+        let grads = self.op.backward_onto(self.saved, grad, needs, sums);
         span.end(|| self.work.map(|work| work.backward(bytes, needs)).unwrap_or_default());
         grads.iter().flatten().for_each(|grad| inspect::show(self.op.name(), Pass::Backward, grad));
         grads.into()
+    }
+
+    fn recompute(&self) -> Option<&dyn Recompute> {
+        self.op.recompute(&self.saved)
     }
 }

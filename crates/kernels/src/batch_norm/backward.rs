@@ -30,12 +30,11 @@ pub enum Relu<'a> {
 
 /// What the gradient needs to know of the forward pass.
 ///
-/// Two passes over memory: the first sums `dy` and `dy * (x - mean)` of each channel, the second computes
-/// `dx`.
+/// Two passes over memory: the first sums `dy` and `dy * (x - mean)` of each channel, the second computes `dx`,
+/// which takes the place of what is no longer wanted. Each starts where the one before it ended, in this file or
+/// not: that is what the caches still hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Backward<'a> {
-    /// Input of the normalization (rows, channels).
-    pub x: &'a [f32],
     /// Mean of each channel that was subtracted.
     pub mean: &'a [f32],
     /// Biased variance of each channel that was divided by.
@@ -53,66 +52,64 @@ pub struct Backward<'a> {
 }
 
 impl Backward<'_> {
-    /// Computes `dx`, `dweight` and `dbias` from `dy`.
+    /// Computes `dx`, which takes the place of `dy`, `dweight` and `dbias` from the input `x` (rows, channels).
     ///
     /// # Panics
     /// When a slice has the wrong length.
     #[track_caller]
-    pub fn run(&self, dy: &[f32], dx: &mut [f32], dweight: &mut [f32], dbias: &mut [f32]) {
-        assert_eq!(dy.len(), dx.len(), "batch_norm: length of dy");
-        self.check(dx, dweight, dbias);
+    pub fn run(&self, x: &[f32], dy: &mut [f32], dweight: &mut [f32], dbias: &mut [f32]) {
+        self.check(x, dy, dweight, dbias);
         self.with_gate(|gate| {
-            let sums = self.sums(gate, &Incoming::Shared(dy));
-            self.store(&sums, dweight, dbias);
-            self.input_gradient(gate, &sums, Some(dy), dx);
+            let sums = self.sums(gate, x, &Incoming::Shared(dy));
+            self.store(&sums, x.is_empty(), dweight, dbias);
+            self.input_gradient(gate, &sums, Other::X(x), dy);
         });
     }
 
-    /// [`Self::run`] with `dx` taking the place of `dy`.
+    /// [`Self::run`] with `dx` taking the place of `x`, for a `dy` that others want too.
     ///
     /// # Panics
     /// When a slice has the wrong length.
     #[track_caller]
-    pub fn run_in_place(&self, dy: &mut [f32], dweight: &mut [f32], dbias: &mut [f32]) {
-        self.check(dy, dweight, dbias);
+    pub fn run_beside(&self, x: &mut [f32], dy: &[f32], dweight: &mut [f32], dbias: &mut [f32]) {
+        self.check(x, dy, dweight, dbias);
         self.with_gate(|gate| {
-            let sums = self.sums(gate, &Incoming::Shared(dy));
-            self.store(&sums, dweight, dbias);
-            self.input_gradient(gate, &sums, None, dy);
+            let sums = self.sums(gate, x, &Incoming::Shared(dy));
+            self.store(&sums, x.is_empty(), dweight, dbias);
+            self.input_gradient(gate, &sums, Other::Dy(dy), x);
         });
     }
 
-    /// [`Self::run`] when a residual was added before the ReLU: its gradient, which is `dy` where the ReLU
-    /// was active and 0 elsewhere, takes the place of `dy`.
+    /// [`Self::run`] when a residual was added before the ReLU: `dx` takes the place of `x`, and the residual's
+    /// gradient, which is `dy` where the ReLU was active and 0 elsewhere, that of `dy`.
     ///
     /// # Panics
     /// When a slice has the wrong length.
     #[track_caller]
-    pub fn run_with_residual(&self, dy: &mut [f32], dx: &mut [f32], dweight: &mut [f32], dbias: &mut [f32]) {
-        assert_eq!(dy.len(), dx.len(), "batch_norm: length of dy");
-        self.check(dx, dweight, dbias);
+    pub fn run_with_residual(&self, x: &mut [f32], dy: &mut [f32], dweight: &mut [f32], dbias: &mut [f32]) {
+        self.check(x, dy, dweight, dbias);
         self.with_gate(|gate| {
-            let sums = self.sums(gate, &Incoming::Gated(DisjointMut::new(dy)));
-            self.store(&sums, dweight, dbias);
+            let sums = self.sums(gate, x, &Incoming::Gated(DisjointMut::new(dy)));
+            self.store(&sums, x.is_empty(), dweight, dbias);
             let open = Gate { relu: Relu::None, ..*gate };
-            self.input_gradient(&open, &sums, Some(dy), dx);
+            self.input_gradient(&open, &sums, Other::Dy(dy), x);
         });
     }
 
     #[track_caller]
-    fn check(&self, dx: &[f32], dweight: &[f32], dbias: &[f32]) {
+    fn check(&self, x: &[f32], dy: &[f32], dweight: &[f32], dbias: &[f32]) {
         let channels = self.mean.len();
-        assert_eq!(self.x.len(), dx.len(), "batch_norm: length of x");
+        assert_eq!(x.len(), dy.len(), "batch_norm: length of x");
         assert_eq!(self.variance.len(), channels, "batch_norm: length of variance");
         assert_eq!(dweight.len(), channels, "batch_norm: length of dweight");
         assert_eq!(dbias.len(), channels, "batch_norm: length of dbias");
         if let Relu::Output(y) = self.relu {
-            assert_eq!(y.len(), dx.len(), "batch_norm: length of y");
+            assert_eq!(y.len(), x.len(), "batch_norm: length of y");
         }
         assert!(
-            dx.is_empty() || (channels > 0 && dx.len().is_multiple_of(channels)),
+            x.is_empty() || (channels > 0 && x.len().is_multiple_of(channels)),
             "batch_norm: {} elements in rows of {channels}",
-            dx.len()
+            x.len()
         );
     }
 
@@ -123,22 +120,22 @@ impl Backward<'_> {
             let (scale, shift) = fold.split_at_mut(channels);
             super::fold(self.mean, self.variance, self.epsilon, self.weight, self.bias, scale, shift);
             rows::with_widened([scale, shift], |[scale, shift]| {
-                f(&Gate { relu: self.relu, x: self.x, scale, shift });
+                f(&Gate { relu: self.relu, scale, shift });
             });
         });
     }
 
-    /// First pass: sums over the rows, block by block.
-    fn sums(&self, gate: &Gate<'_>, dy: &Incoming<'_>) -> Sums {
+    /// First pass: sums over the rows, block by block, the last rows first.
+    fn sums(&self, gate: &Gate<'_>, x: &[f32], dy: &Incoming<'_>) -> Sums {
         let channels = self.mean.len();
-        let rows = self.x.len().checked_div(channels).unwrap_or(0);
+        let rows = x.len().checked_div(channels).unwrap_or(0);
         let block = rows::block(channels);
         rows::with_widened([self.mean], |[mean]| {
             let partial = |range: Range<usize>| {
                 let mut sums = Sums::new(channels);
                 for start in range.clone().step_by(block) {
                     let end = range.end.min(start + block);
-                    sums.add_block(start * channels..end * channels, gate, mean, dy);
+                    sums.add_block((rows - end) * channels..(rows - start) * channels, gate, mean, x, dy);
                 }
                 sums
             };
@@ -151,17 +148,17 @@ impl Backward<'_> {
         1.0 / (f64::from(self.variance[channel]) + f64::from(self.epsilon)).sqrt()
     }
 
-    fn store(&self, sums: &Sums, dweight: &mut [f32], dbias: &mut [f32]) {
+    fn store(&self, sums: &Sums, empty: bool, dweight: &mut [f32], dbias: &mut [f32]) {
         for c in 0..self.mean.len() {
             dbias[c] = sums.gradient[c] as f32;
             // Without rows the deviation is NaN, but a sum of nothing is 0.
-            let inverse = if self.x.is_empty() { 0.0 } else { self.inverse_deviation(c) };
+            let inverse = if empty { 0.0 } else { self.inverse_deviation(c) };
             dweight[c] = (sums.product[c] * inverse) as f32;
         }
     }
 
-    /// Second pass: `dx` of each element from its `dy`, which is in `dx` already when `dy` is `None`.
-    fn input_gradient(&self, gate: &Gate<'_>, sums: &Sums, dy: Option<&[f32]>, dx: &mut [f32]) {
+    /// Second pass: `dx` of each element from its `x` and `dy`, one of which is in `dx` already.
+    fn input_gradient(&self, gate: &Gate<'_>, sums: &Sums, other: Other<'_>, dx: &mut [f32]) {
         let channels = self.mean.len();
         if dx.is_empty() {
             return;
@@ -179,10 +176,11 @@ impl Backward<'_> {
             }
             rows::with_widened([slope, offset, self.mean], |parameters| {
                 parallel::for_each_chunk(dx, channels, |start, dx| {
+                    let other = other.from(start);
                     scratch::with(gate.scale.len(), |row: &mut [f32]| {
                         vectorize(
                             #[inline(always)]
-                            || input_gradient_rows(start, gate, parameters, dy, row, dx),
+                            || input_gradient_rows(start, gate, parameters, other, row, dx),
                         );
                     });
                 });
@@ -197,19 +195,45 @@ fn input_gradient_rows(
     start: usize,
     gate: &Gate<'_>,
     [slope, offset, mean]: [&[f32]; 3],
-    dy: Option<&[f32]>,
+    other: Other<'_>,
     row: &mut [f32],
     dx: &mut [f32],
 ) {
     let wide = mean.len();
     for (i, dx) in dx.chunks_mut(wide).enumerate() {
-        let at = start + i * wide;
         let row = &mut row[..dx.len()];
-        gate.pass(at, dy.map_or(&*dx, |dy| &dy[at..]), row);
-        let inputs = gate.x[at..].iter().zip(mean);
-        let parameters = gate.scale.iter().zip(slope).zip(offset);
-        for (((d, g), (x, m)), ((a, b), c)) in dx.iter_mut().zip(row).zip(inputs).zip(parameters) {
-            *d = a * *g + ((x - m) * b + c);
+        let parameters = gate.scale.iter().zip(slope).zip(offset).zip(mean);
+        match other {
+            Other::X(x) => {
+                let x = &x[i * wide..][..dx.len()];
+                gate.pass(start + i * wide, x, dx, row);
+                for (((d, g), x), (((a, b), c), m)) in dx.iter_mut().zip(row).zip(x).zip(parameters) {
+                    *d = a * *g + ((x - m) * b + c);
+                }
+            }
+            Other::Dy(dy) => {
+                gate.pass(start + i * wide, dx, &dy[i * wide..], row);
+                for ((d, g), (((a, b), c), m)) in dx.iter_mut().zip(row).zip(parameters) {
+                    *d = a * *g + ((*d - m) * b + c);
+                }
+            }
+        }
+    }
+}
+
+/// Of `x` and `dy`, the one whose place `dx` does not take.
+#[derive(Clone, Copy)]
+enum Other<'a> {
+    X(&'a [f32]),
+    Dy(&'a [f32]),
+}
+
+impl Other<'_> {
+    /// What begins at this element.
+    fn from(self, start: usize) -> Self {
+        match self {
+            Other::X(x) => Other::X(&x[start..]),
+            Other::Dy(dy) => Other::Dy(&dy[start..]),
         }
     }
 }
@@ -226,7 +250,6 @@ enum Incoming<'a> {
 #[derive(Clone, Copy)]
 struct Gate<'a> {
     relu: Relu<'a>,
-    x: &'a [f32],
     /// Of a wide row.
     scale: &'a [f32],
     /// Of a wide row.
@@ -234,17 +257,17 @@ struct Gate<'a> {
 }
 
 impl Gate<'_> {
-    /// Writes what passes of `dy`, a wide row that starts at element `at`, to `g`.
+    /// Writes what passes of `dy`, a wide row that starts at element `at` and whose input is `x`, to `g`.
     ///
     /// Never in place: a choice between a number and what is already there becomes a masked store, which
     /// takes tens of cycles on many processors.
     #[inline(always)]
-    fn pass(&self, at: usize, dy: &[f32], g: &mut [f32]) {
+    fn pass(&self, at: usize, x: &[f32], dy: &[f32], g: &mut [f32]) {
         match self.relu {
             Relu::None => g.copy_from_slice(&dy[..g.len()]),
             Relu::Recompute => {
                 let parameters = self.scale.iter().zip(self.shift);
-                for ((g, dy), (x, (a, b))) in g.iter_mut().zip(dy).zip(self.x[at..].iter().zip(parameters)) {
+                for ((g, dy), (x, (a, b))) in g.iter_mut().zip(dy).zip(x.iter().zip(parameters)) {
                     *g = gate(*dy, a * x + b);
                 }
             }
@@ -271,7 +294,14 @@ impl Sums {
     }
 
     /// Adds the elements of `range`, which are whole rows. `mean` is that of a wide row.
-    fn add_block(&mut self, range: Range<usize>, gate: &Gate<'_>, mean: &[f32], dy: &Incoming<'_>) {
+    fn add_block(
+        &mut self,
+        range: Range<usize>,
+        gate: &Gate<'_>,
+        mean: &[f32],
+        x: &[f32],
+        dy: &Incoming<'_>,
+    ) {
         let wide = mean.len();
         scratch::with(3 * wide, |buffer: &mut [f32]| {
             let (row, sums) = buffer.split_at_mut(wide);
@@ -283,17 +313,17 @@ impl Sums {
                 || {
                     for at in range.clone().step_by(wide) {
                         let end = range.end.min(at + wide);
-                        let g = &mut row[..end - at];
+                        let (g, x) = (&mut row[..end - at], &x[at..end]);
                         match dy {
-                            Incoming::Shared(dy) => gate.pass(at, &dy[at..end], g),
+                            Incoming::Shared(dy) => gate.pass(at, x, &dy[at..end], g),
                             Incoming::Gated(dy) => {
                                 // SAFETY: blocks do not overlap, nor do the wide rows of one.
                                 let dy = unsafe { dy.slice(at..end) };
-                                gate.pass(at, dy, g);
+                                gate.pass(at, x, dy, g);
                                 dy.copy_from_slice(g);
                             }
                         }
-                        let inputs = gate.x[at..end].iter().zip(mean);
+                        let inputs = x.iter().zip(mean);
                         for ((s, p), (g, (x, m))) in
                             gradient.iter_mut().zip(&mut *product).zip(g.iter().zip(inputs))
                         {

@@ -1,8 +1,8 @@
 //! Normalization, affine map, residual and ReLU in one pass.
 
 use crate::pointwise::positive_part;
+use crate::rows;
 use crate::vectorize::vectorize;
-use crate::{parallel, rows};
 
 /// Folds statistics and affine parameters of each channel into `y = scale * x + shift`.
 ///
@@ -73,7 +73,7 @@ fn run(x: Option<&[f32]>, scale: &[f32], shift: &[f32], residual: Option<&[f32]>
     }
     assert_eq!(y.len() % channels, 0, "batch_norm: {} elements in rows of {channels}", y.len());
     rows::with_widened([scale, shift], |[scale, shift]| {
-        parallel::for_each_chunk(y, channels, |start, y| {
+        rows::for_each_chunk_from_the_end(y, channels, |start, y| {
             let x = x.map(|x| &x[start..][..y.len()]);
             let residual = residual.map(|r| &r[start..][..y.len()]);
             if relu {

@@ -22,6 +22,7 @@ pub use geometry::Conv2dGeometry;
 pub use prepared::PreparedConv2d;
 
 use crate::gemm::statistics::column_statistics;
+use crate::{pointwise, scratch};
 use choose::{Algorithm, Pass};
 
 /// `y = conv2d(x, w)`, then the epilogue (whose columns are output channels).
@@ -65,9 +66,30 @@ fn forward_by(
 pub fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
     g.check("conv2d::input_gradient", dx.len(), w.len(), dy.len());
     match Algorithm::choose(Pass::InputGradient, g) {
-        Algorithm::Winograd => winograd::input_gradient(g, dy, w, dx),
+        Algorithm::Winograd => winograd::input_gradient(g, dy, w, dx, false),
         Algorithm::Depthwise => depthwise::input_gradient(g, dy, w, dx),
-        Algorithm::SingleChannel | Algorithm::ImplicitGemm => implicit_gemm::input_gradient(g, dy, w, dx),
+        Algorithm::SingleChannel | Algorithm::ImplicitGemm => {
+            implicit_gemm::input_gradient(g, dy, w, dx, false);
+        }
+    }
+}
+
+/// Adds the [`input_gradient`] to what other ops have sent to the same input.
+///
+/// # Panics
+/// As [`forward`].
+#[track_caller]
+pub fn add_input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], sum: &mut [f32]) {
+    g.check("conv2d::add_input_gradient", sum.len(), w.len(), dy.len());
+    match Algorithm::choose(Pass::InputGradient, g) {
+        Algorithm::Winograd => winograd::input_gradient(g, dy, w, sum, true),
+        Algorithm::Depthwise => scratch::with(sum.len(), |dx: &mut [f32]| {
+            depthwise::input_gradient(g, dy, w, dx);
+            pointwise::add_assign(sum, dx);
+        }),
+        Algorithm::SingleChannel | Algorithm::ImplicitGemm => {
+            implicit_gemm::input_gradient(g, dy, w, sum, true);
+        }
     }
 }
 

@@ -89,6 +89,15 @@ fn all_passes_match_float64_with_any_number_of_threads() {
         assert_close(&y, &oracle::forward(&g, &x, &w), g.kernel_len(), Pass::Forward, &g);
         let terms = g.weight_len() / g.in_channels;
         assert_close(&dx, &oracle::input_gradient(&g, &dy, &w), terms, Pass::InputGradient, &g);
+        let before = numbers(g.in_len(), 4);
+        let sum = on_any_threads(|| {
+            let mut sum = before.clone();
+            super::add_input_gradient(&g, &dy, &w, &mut sum);
+            sum
+        });
+        let mut expected = oracle::input_gradient(&g, &dy, &w);
+        expected.iter_mut().zip(&before).for_each(|(e, &b)| *e += b as f64);
+        assert_close(&sum, &expected, terms, Pass::InputGradient, &g);
         let terms = g.out_len() / g.out_channels;
         assert_close(&dw, &oracle::weight_gradient(&g, &x, &dy), terms, Pass::WeightGradient, &g);
         let mut db = nan(g.out_channels);

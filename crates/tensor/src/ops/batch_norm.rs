@@ -5,11 +5,12 @@
 //! [`BatchStats::update_running`] moves them.
 
 use super::images::{dim_back, dim_last};
-use super::normalization::Normalization;
+use super::normalization::{After, Normalization, Normalized};
 use super::optional::{given, is_given, one_a_channel, or_absent};
 use crate::array::{Array, DType};
 use crate::error::ShapeError;
 use crate::op::{Op, apply, apply_and_look};
+use crate::recompute::Recompute;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use crate::trace;
@@ -61,7 +62,7 @@ struct BatchNorm {
 }
 
 impl Op<4> for BatchNorm {
-    type Saved = Normalization;
+    type Saved = Normalized;
 
     fn name(&self) -> &'static str {
         "batch_norm"
@@ -88,27 +89,31 @@ impl Op<4> for BatchNorm {
         Ok(x.clone())
     }
 
-    fn forward(&self, [x, weight, bias, residual]: [&Array; 4]) -> (Array, Normalization) {
+    fn forward(&self, [x, weight, bias, residual]: [&Array; 4]) -> (Array, Normalized) {
         let x = dim_last(x, 1);
         let (stats, mode) = match &self.running {
             Some(stats) => (stats.clone(), Mode::Running),
             None => (statistics(&x), Mode::Batch),
         };
         let [weight, bias] = [weight, bias].map(|a| given(a).map(Array::contiguous));
-        let mut normalization =
-            Normalization { x, stats, eps: self.eps, mode, weight, bias, relu: self.relu, y: None };
-        let y = normalization.forward(residual);
-        (dim_back(&y, 1), normalization)
+        let (eps, relu, after) = (self.eps, self.relu, After::Nothing);
+        let mut normalization = Normalization { stats, eps, mode, weight, bias, relu, after };
+        let y = normalization.forward(&x, residual);
+        (dim_back(&y, 1), Normalized { x, normalization })
     }
 
-    fn backward(&self, saved: Normalization, grad: Array, needs: [bool; 4]) -> [Option<Array>; 4] {
-        let gradients = saved.backward(grad, needs[3]);
+    fn backward(&self, saved: Normalized, grad: Array, needs: [bool; 4]) -> [Option<Array>; 4] {
+        let gradients = saved.normalization.backward(saved.x, grad, needs[3]);
         [
             needs[0].then(|| dim_back(&gradients.x, 1)),
             needs[1].then_some(gradients.weight),
             needs[2].then_some(gradients.bias),
             gradients.residual.map(|r| dim_back(&r, 1)),
         ]
+    }
+
+    fn recompute<'a>(&'a self, saved: &'a Normalized) -> Option<&'a dyn Recompute> {
+        saved.recompute()
     }
 }
 
@@ -174,7 +179,7 @@ fn train(
     check_count(x.shape());
     let inputs = [x, &or_absent(weight), &or_absent(bias), &or_absent(residual)];
     let op = BatchNorm { running: None, eps, relu };
-    let (y, stats) = apply_and_look(op, inputs, |saved| saved.stats.clone());
+    let (y, stats) = apply_and_look(op, inputs, |saved| saved.normalization.stats.clone());
     (y, BatchStats::new(stats, x.shape()))
 }
 

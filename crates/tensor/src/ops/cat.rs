@@ -17,7 +17,7 @@ struct Cat {
 }
 
 impl Step for Cat {
-    fn backward(self: Box<Self>, grad: Array, needs: &[bool]) -> Vec<Option<Array>> {
+    fn backward(self: Box<Self>, grad: Array, needs: &[bool], _: &mut [Option<Array>]) -> Vec<Option<Array>> {
         let mut start = 0;
         let part = |(&size, &needed): (&usize, &bool)| {
             let part = needed.then(|| grad.narrow(self.dim, start, size));

@@ -6,6 +6,7 @@ use crate::array::Array;
 use crate::error::ShapeError;
 use crate::op::{Op, apply};
 use crate::profile::{self, Cost};
+use crate::recompute::{Input, Source};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use cresset_kernels::conv2d::choose::{Algorithm, Pass};
@@ -117,10 +118,14 @@ pub(super) fn output_shape(g: &Conv2dGeometry) -> Shape {
 }
 
 #[derive(Debug)]
-struct Conv2d(Conv2dOptions);
+struct Conv2d {
+    options: Conv2dOptions,
+    /// Where backward finds the input, if not in memory.
+    source: Option<Source>,
+}
 
-/// Inputs in the memory order of the kernels.
-pub(super) struct Saved {
+/// A convolution's inputs in the memory order of the kernels.
+pub(super) struct Operands {
     pub geometry: Conv2dGeometry,
     /// (N, C, H, W) in memory order (N, H, W, C).
     pub x: Array,
@@ -128,7 +133,7 @@ pub(super) struct Saved {
     pub w: Array,
 }
 
-impl Saved {
+impl Operands {
     pub fn new(options: &Conv2dOptions, x: &Array, w: &Array) -> Self {
         let geometry = options.geometry(x.shape(), w.shape()).expect("checked by shape()");
         Self { geometry, x: x.channels_last(), w: w.channels_last() }
@@ -137,40 +142,69 @@ impl Saved {
     /// The convolution, and what is done to it while it is in cache.
     pub fn forward(&self, epilogue: Epilogue) -> Array {
         let mut y = Array::empty_channels_last(output_shape(&self.geometry));
-        let span = self.profile(Pass::Forward);
+        let span = profile(&self.geometry, Pass::Forward);
         conv2d::forward(&self.geometry, self.x.memory(), self.w.memory(), epilogue, y.memory_mut());
         span.end(|| Cost::new(self.geometry.macs(), [&self.x, &self.w], [&y]));
         y
     }
 
-    /// The gradients by input and weight, from the channels-last gradient by the output.
-    pub fn backward(&self, dy: &Array, [by_x, by_w]: [bool; 2]) -> [Option<Array>; 2] {
-        let g = &self.geometry;
-        let dw = by_w.then(|| {
-            let mut dw = Array::empty_like(&self.w);
-            let span = self.profile(Pass::WeightGradient);
-            conv2d::weight_gradient(g, self.x.memory(), dy.memory(), dw.memory_mut());
-            span.end(|| Cost::new(g.macs(), [&self.x, dy], [&dw]));
-            dw
-        });
-        let dx = by_x.then(|| {
-            let mut dx = Array::empty_like(&self.x);
-            let span = self.profile(Pass::InputGradient);
-            conv2d::input_gradient(g, dy.memory(), self.w.memory(), dx.memory_mut());
-            span.end(|| Cost::new(g.macs(), [dy, &self.w], [&dx]));
-            dx
-        });
-        [dx, dw]
+    /// What stays until backward: the input only if `source` cannot compute it again.
+    pub fn saved(self, source: Option<&Source>) -> Saved {
+        Saved { geometry: self.geometry, x: Input::new(self.x, source), w: self.w }
+    }
+}
+
+/// What a convolution keeps for backward.
+pub(super) struct Saved {
+    pub geometry: Conv2dGeometry,
+    x: Input,
+    w: Array,
+}
+
+impl Saved {
+    /// The operands as they were.
+    pub fn operands(&self) -> Operands {
+        Operands { geometry: self.geometry, x: self.x.array().channels_last(), w: self.w.clone() }
     }
 
-    fn profile(&self, pass: Pass) -> profile::Span {
-        let event = match pass {
-            Pass::Forward => profile::Pass::Forward,
-            Pass::InputGradient => profile::Pass::InputGradient,
-            Pass::WeightGradient => profile::Pass::WeightGradient,
-        };
-        profile::begin("conv2d", event).by(|| Algorithm::choose(pass, &self.geometry).name())
+    /// The gradients by input, added to `sum`, and by weight, from the channels-last gradient by the output.
+    pub fn backward(&self, dy: &Array, [by_x, by_w]: [bool; 2], sum: Option<Array>) -> [Option<Array>; 2] {
+        let dw = by_w.then(|| {
+            let mut dw = Array::empty_like(&self.w);
+            let x = self.operands().x;
+            let span = profile(&self.geometry, Pass::WeightGradient);
+            conv2d::weight_gradient(&self.geometry, x.memory(), dy.memory(), dw.memory_mut());
+            span.end(|| Cost::new(self.geometry.macs(), [&x, dy], [&dw]));
+            dw
+        });
+        [by_x.then(|| self.input_gradient(dy, sum)), dw]
     }
+
+    fn input_gradient(&self, dy: &Array, sum: Option<Array>) -> Array {
+        let (g, dy_memory, w) = (&self.geometry, dy.memory(), self.w.memory());
+        if let Some(sum) = sum {
+            let mut dx = sum.channels_last();
+            drop(sum);
+            let span = profile(g, Pass::InputGradient);
+            conv2d::add_input_gradient(g, dy_memory, w, dx.memory_mut());
+            span.end(|| Cost::new(g.macs(), [dy, &self.w, &dx], [&dx]));
+            return dx;
+        }
+        let mut dx = Array::empty_channels_last([g.batch, g.in_channels, g.in_height, g.in_width]);
+        let span = profile(g, Pass::InputGradient);
+        conv2d::input_gradient(g, dy_memory, w, dx.memory_mut());
+        span.end(|| Cost::new(g.macs(), [dy, &self.w], [&dx]));
+        dx
+    }
+}
+
+fn profile(g: &Conv2dGeometry, pass: Pass) -> profile::Span {
+    let event = match pass {
+        Pass::Forward => profile::Pass::Forward,
+        Pass::InputGradient => profile::Pass::InputGradient,
+        Pass::WeightGradient => profile::Pass::WeightGradient,
+    };
+    profile::begin("conv2d", event).by(|| Algorithm::choose(pass, g).name())
 }
 
 impl Op<3> for Conv2d {
@@ -181,19 +215,29 @@ impl Op<3> for Conv2d {
     }
 
     fn shape(&self, [x, w, b]: [&Shape; 3]) -> Result<Shape, ShapeError> {
-        let geometry = self.0.geometry(x, w)?;
+        let geometry = self.options.geometry(x, w)?;
         one_a_channel(self.name(), "the bias", b, geometry.out_channels, x)?;
         Ok(output_shape(&geometry))
     }
 
     fn forward(&self, [x, w, b]: [&Array; 3]) -> (Array, Saved) {
-        let saved = Saved::new(&self.0, x, w);
+        let operands = Operands::new(&self.options, x, w);
         let bias = given(b).map(Array::contiguous);
-        let y = saved.forward(Epilogue { bias: bias.as_ref().map(Array::memory), ..Default::default() });
-        (y, saved)
+        let y = operands.forward(Epilogue { bias: bias.as_ref().map(Array::memory), ..Default::default() });
+        (y, operands.saved(self.source.as_ref()))
     }
 
     fn backward(&self, saved: Saved, grad: Array, needs: [bool; 3]) -> [Option<Array>; 3] {
+        self.backward_onto(saved, grad, needs, &mut [const { None }; 3])
+    }
+
+    fn backward_onto(
+        &self,
+        saved: Saved,
+        grad: Array,
+        needs: [bool; 3],
+        sums: &mut [Option<Array>; 3],
+    ) -> [Option<Array>; 3] {
         let dy = grad.channels_last();
         drop(grad);
         let db = needs[2].then(|| {
@@ -201,12 +245,12 @@ impl Op<3> for Conv2d {
             conv2d::bias_gradient(&saved.geometry, dy.memory(), db.memory_mut());
             db
         });
-        let [dx, dw] = saved.backward(&dy, [needs[0], needs[1]]);
+        let [dx, dw] = saved.backward(&dy, [needs[0], needs[1]], sums[0].take());
         [dx, dw, db]
     }
 
     fn macs(&self, [x, w, _]: [&Shape; 3], _: &Shape) -> u64 {
-        self.0.geometry(x, w).map_or(0, |g| g.macs())
+        self.options.geometry(x, w).map_or(0, |g| g.macs())
     }
 }
 
@@ -218,6 +262,7 @@ impl Tensor {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn conv2d(&self, weight: &Tensor, bias: Option<&Tensor>, options: &Conv2dOptions) -> Tensor {
-        apply(Conv2d(*options), [self, weight, &or_absent(bias)])
+        let op = Conv2d { options: *options, source: Source::of(self) };
+        apply(op, [self, weight, &or_absent(bias)])
     }
 }

@@ -3,21 +3,26 @@
 //! In training the statistics are taken while the convolution's output is in cache, and normalization, addition
 //! and ReLU are one pass over memory; backward is two passes and the convolution's. In evaluation the
 //! normalization disappears into the convolution's weight and bias.
+//!
+//! Between forward and backward one array of the output's size is kept, not two: the convolution's output if the
+//! next op can have the normalized one [computed again](crate::recompute), or else, if computing a number of it takes few
+//! multiply-adds, the normalized output alone.
 
 use super::batch_norm::{BatchStats, check_count};
-use super::conv2d::{Conv2dOptions, Saved, output_shape};
+use super::conv2d::{Conv2dOptions, Operands, Saved, output_shape};
 use super::conv2d_fused::{check_residual, conv2d_fused};
 use super::images::{dim_back, dim_last};
-use super::normalization::{Gradients, Normalization};
-use super::optional::{given, one_a_channel, or_absent};
+use super::normalization::{After, Gradients, Normalization, Normalized};
+use super::optional::{given, is_given, one_a_channel, or_absent};
 use crate::array::Array;
 use crate::error::ShapeError;
 use crate::graph;
 use crate::op::{Op, apply_and_look};
+use crate::recompute::{Recompute, Source};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use cresset_kernels::batch_norm::Mode;
-use cresset_kernels::conv2d::{self, ColumnStatistics, Epilogue};
+use cresset_kernels::conv2d::{self, ColumnStatistics, Conv2dGeometry, Epilogue};
 
 /// A convolution, the batch normalization of its output, and what follows.
 #[derive(Clone, Copy)]
@@ -55,7 +60,7 @@ impl Conv2dBatchNorm<'_> {
             check_count(&output_shape(&g));
         }
         let record = graph::is_grad_enabled() && inputs.iter().any(|t| t.needs_grad());
-        let op = Train { conv: self.conv, eps: self.eps, relu: self.relu, record };
+        let op = Train { conv: self.conv, eps: self.eps, relu: self.relu, record, source: Source::of(x) };
         let (y, stats) = apply_and_look(op, inputs, |saved| saved.stats.clone());
         let stats = BatchStats::new(stats, y.shape());
         (y, stats)
@@ -106,13 +111,37 @@ struct Train {
     relu: bool,
     /// Whether backward is wanted; otherwise the normalization is done in place.
     record: bool,
+    /// Where backward finds the input, if not in memory.
+    source: Option<Source>,
 }
 
 struct SavedTrain {
     /// Mean and biased variance of the convolution's output.
     stats: [Array; 2],
     /// `None` if backward is not wanted.
-    rest: Option<(Saved, Normalization)>,
+    rest: Option<(Saved, Convolved)>,
+}
+
+/// The convolution's output, and how it was normalized.
+enum Convolved {
+    /// Kept, as rows.
+    Kept(Normalized),
+    /// Computed again by backward, with this bias.
+    Again(Option<Array>, Normalization),
+}
+
+/// Multiply-adds that make it worth keeping a number: fewer take little longer than writing and reading it.
+const WORTH_KEEPING: usize = 128;
+
+impl Train {
+    /// Whether the convolution's output is kept for backward.
+    ///
+    /// It is where the ReLU's output, which the next op needs, can be had from it. Behind a residual that cannot
+    /// be, and without a ReLU the next is likely an addition, which needs neither.
+    fn keeps_convolved(&self, g: &Conv2dGeometry, residual: bool) -> bool {
+        let macs = g.kernel.iter().product::<usize>() * g.in_channels / g.groups;
+        (self.relu && !residual) || macs > WORTH_KEEPING
+    }
 }
 
 impl Op<6> for Train {
@@ -137,48 +166,78 @@ impl Op<6> for Train {
     }
 
     fn forward(&self, [x, w, bias, norm_weight, norm_bias, residual]: [&Array; 6]) -> (Array, SavedTrain) {
-        let conv = Saved::new(&self.conv, x, w);
+        let conv = Operands::new(&self.conv, x, w);
         let [bias, weight, norm_bias] =
             [bias, norm_weight, norm_bias].map(|a| given(a).map(Array::contiguous));
-        let channels = conv.geometry.out_channels;
-        let (mut mean, mut var) = (Array::empty([channels]), Array::empty([channels]));
+        let g = conv.geometry;
+        let (mut mean, mut var) = (Array::empty([g.out_channels]), Array::empty([g.out_channels]));
         let statistics = ColumnStatistics { mean: mean.memory_mut(), variance: var.memory_mut() };
-        let bias = bias.as_ref().map(Array::memory);
-        let z = conv.forward(Epilogue { bias, statistics: Some(statistics), ..Default::default() });
+        let memory = bias.as_ref().map(Array::memory);
+        let z = conv.forward(Epilogue { bias: memory, statistics: Some(statistics), ..Default::default() });
+        let x = dim_last(&z, 1);
+        drop(z);
 
         let stats = [mean, var];
         let mut normalization = Normalization {
-            x: dim_last(&z, 1),
             stats: stats.clone(),
             eps: self.eps,
             mode: Mode::Batch,
             weight,
             bias: norm_bias,
             relu: self.relu,
-            y: None,
+            after: After::Nothing,
         };
-        drop(z);
-        if self.record {
-            let y = normalization.forward(residual);
-            (dim_back(&y, 1), SavedTrain { stats, rest: Some((conv, normalization)) })
+        let (y, convolved) = if self.record && self.keeps_convolved(&g, is_given(residual.shape())) {
+            let y = normalization.forward(&x, residual);
+            (y, Convolved::Kept(Normalized { x, normalization }))
         } else {
-            let y = normalization.forward_in_place(residual);
-            (dim_back(&y, 1), SavedTrain { stats, rest: None })
-        }
+            let y = normalization.forward_in_place(x, residual);
+            (y, Convolved::Again(bias, normalization))
+        };
+        let rest = self.record.then(|| (conv.saved(self.source.as_ref()), convolved));
+        (dim_back(&y, 1), SavedTrain { stats, rest })
     }
 
     fn backward(&self, saved: SavedTrain, grad: Array, needs: [bool; 6]) -> [Option<Array>; 6] {
-        let (conv, normalization) = saved.rest.expect("recorded, since backward was wanted");
-        let Gradients { x, weight, bias, residual } = normalization.backward(grad, needs[5]);
+        self.backward_onto(saved, grad, needs, &mut [const { None }; 6])
+    }
+
+    fn backward_onto(
+        &self,
+        saved: SavedTrain,
+        grad: Array,
+        needs: [bool; 6],
+        sums: &mut [Option<Array>; 6],
+    ) -> [Option<Array>; 6] {
+        let (mut conv, convolved) = saved.rest.expect("recorded, since backward was wanted");
+        let Normalized { x: z, normalization } = match convolved {
+            Convolved::Kept(normalized) => normalized,
+            Convolved::Again(bias, normalization) => {
+                let bias = bias.as_ref().map(Array::memory);
+                let operands = conv.operands();
+                let z = operands.forward(Epilogue { bias, ..Default::default() });
+                conv = operands.saved(None);
+                Normalized { x: dim_last(&z, 1), normalization }
+            }
+        };
+        let Gradients { x, weight, bias, residual } = normalization.backward(z, grad, needs[5]);
         let dz = dim_back(&x, 1);
+        drop(x);
         let dconv_bias = needs[2].then(|| {
             let mut db = Array::empty([conv.geometry.out_channels]);
             conv2d::bias_gradient(&conv.geometry, dz.memory(), db.memory_mut());
             db
         });
-        let [dx, dw] = conv.backward(&dz, [needs[0], needs[1]]);
+        let [dx, dw] = conv.backward(&dz, [needs[0], needs[1]], sums[0].take());
         let [dweight, dbias] = [needs[3].then_some(weight), needs[4].then_some(bias)];
         [dx, dw, dconv_bias, dweight, dbias, residual.map(|r| dim_back(&r, 1))]
+    }
+
+    fn recompute<'a>(&'a self, saved: &'a SavedTrain) -> Option<&'a dyn Recompute> {
+        match &saved.rest {
+            Some((_, Convolved::Kept(normalized))) => normalized.recompute(),
+            _ => None,
+        }
     }
 
     fn macs(&self, [x, w, ..]: [&Shape; 6], _: &Shape) -> u64 {

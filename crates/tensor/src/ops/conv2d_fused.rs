@@ -1,11 +1,12 @@
 //! Convolution, plus a residual, then ReLU, in one pass: what an inference network is made of once batch
 //! normalization is folded into the weights.
 
-use super::conv2d::{Conv2dOptions, Saved, output_shape};
+use super::conv2d::{Conv2dOptions, Operands, Saved, output_shape};
 use super::optional::{given, is_given, one_a_channel, or_absent};
 use crate::array::Array;
 use crate::error::ShapeError;
 use crate::op::{Op, apply};
+use crate::recompute::Source;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use cresset_kernels::conv2d::{self, Conv2dGeometry, Epilogue};
@@ -16,6 +17,8 @@ use cresset_kernels::pointwise;
 struct Conv2dFused {
     options: Conv2dOptions,
     relu: bool,
+    /// Where backward finds the input, if not in memory.
+    source: Option<Source>,
 }
 
 /// Checks that a residual, if given, has the shape of the convolution's output.
@@ -50,19 +53,30 @@ impl Op<4> for Conv2dFused {
     }
 
     fn forward(&self, [x, w, b, residual]: [&Array; 4]) -> (Array, Self::Saved) {
-        let saved = Saved::new(&self.options, x, w);
+        let operands = Operands::new(&self.options, x, w);
         let bias = given(b).map(Array::contiguous);
         let residual = given(residual).map(Array::channels_last);
-        let y = saved.forward(Epilogue {
+        let y = operands.forward(Epilogue {
             bias: bias.as_ref().map(Array::memory),
             add: residual.as_ref().map(Array::memory),
             relu: self.relu,
             statistics: None,
         });
+        let saved = operands.saved(self.source.as_ref());
         (y.clone(), (saved, self.relu.then_some(y)))
     }
 
-    fn backward(&self, (saved, y): Self::Saved, grad: Array, needs: [bool; 4]) -> [Option<Array>; 4] {
+    fn backward(&self, saved: Self::Saved, grad: Array, needs: [bool; 4]) -> [Option<Array>; 4] {
+        self.backward_onto(saved, grad, needs, &mut [const { None }; 4])
+    }
+
+    fn backward_onto(
+        &self,
+        (saved, y): Self::Saved,
+        grad: Array,
+        needs: [bool; 4],
+        sums: &mut [Option<Array>; 4],
+    ) -> [Option<Array>; 4] {
         let mut dy = grad.channels_last();
         drop(grad);
         if let Some(y) = y {
@@ -73,7 +87,7 @@ impl Op<4> for Conv2dFused {
             conv2d::bias_gradient(&saved.geometry, dy.memory(), db.memory_mut());
             db
         });
-        let [dx, dw] = saved.backward(&dy, [needs[0], needs[1]]);
+        let [dx, dw] = saved.backward(&dy, [needs[0], needs[1]], sums[0].take());
         [dx, dw, db, needs[3].then_some(dy)]
     }
 
@@ -96,5 +110,6 @@ pub fn conv2d_fused(
     relu: bool,
     options: &Conv2dOptions,
 ) -> Tensor {
-    apply(Conv2dFused { options: *options, relu }, [x, weight, &or_absent(bias), &or_absent(residual)])
+    let op = Conv2dFused { options: *options, relu, source: Source::of(x) };
+    apply(op, [x, weight, &or_absent(bias), &or_absent(residual)])
 }

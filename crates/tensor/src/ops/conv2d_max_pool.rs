@@ -1,6 +1,6 @@
 //! Convolution, ReLU and max pooling as one op, where there is a kernel that never writes the feature map between.
 
-use super::conv2d::{Conv2dOptions, Saved as Convolution};
+use super::conv2d::{Conv2dOptions, Operands as Convolution};
 use super::max_pool2d::MaxPool2dOptions;
 use super::optional::{given, one_a_channel, or_absent};
 use super::pooled::Pooled;

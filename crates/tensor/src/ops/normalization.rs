@@ -1,17 +1,16 @@
 //! Normalizing with known statistics, adding a residual, and ReLU: what batch normalization alone and behind a
 //! convolution share.
 
-use super::images::dim_last;
+use super::images::{dim_back, dim_last};
 use super::optional::given;
 use crate::array::Array;
 use crate::profile::{self, Cost, Pass};
+use crate::recompute::Recompute;
 use cresset_kernels::batch_norm::{self, Backward, Mode, Relu};
 
 /// One normalization `max(0, (x - mean) / sqrt(var + eps) * weight + bias + residual)`. Rows are (N, ..., C): the
 /// memory of channels-last images.
 pub(super) struct Normalization {
-    /// The input, as rows.
-    pub x: Array,
     /// Mean and biased variance (C).
     pub stats: [Array; 2],
     pub eps: f32,
@@ -20,8 +19,34 @@ pub(super) struct Normalization {
     pub weight: Option<Array>,
     pub bias: Option<Array>,
     pub relu: bool,
-    /// The output, as rows; tells where the ReLU was active if a residual came between it and the normalization.
-    pub y: Option<Array>,
+    pub after: After,
+}
+
+/// What came between a normalization and its ReLU, as `forward` found it.
+pub(super) enum After {
+    /// Nothing: the input tells where the ReLU was active, and what the output was.
+    Nothing,
+    /// A residual, which is not kept. The output, as rows, tells where the ReLU was active, if there was one.
+    Residual(Option<Array>),
+}
+
+/// A normalization and its input, as rows: enough to have the output again, unless a residual was added.
+pub(super) struct Normalized {
+    pub x: Array,
+    pub normalization: Normalization,
+}
+
+impl Normalized {
+    /// Where the output can be had again.
+    pub fn recompute(&self) -> Option<&dyn Recompute> {
+        matches!(self.normalization.after, After::Nothing).then_some(self)
+    }
+}
+
+impl Recompute for Normalized {
+    fn output(&self) -> Array {
+        dim_back(&self.normalization.apply(&self.x, None), 1)
+    }
 }
 
 /// The gradients of a [`Normalization`], by input and residual as rows.
@@ -33,35 +58,41 @@ pub(super) struct Gradients {
 }
 
 impl Normalization {
-    /// The result, as rows; `residual` is shaped like the input, (N, C, ...). Notes what backward will need.
-    pub fn forward(&mut self, residual: &Array) -> Array {
+    /// The result of rows `x`, as rows; `residual` has their shape before they were rows, (N, C, ...). Notes what
+    /// backward will need.
+    pub fn forward(&mut self, x: &Array, residual: &Array) -> Array {
         let residual = given(residual).map(|r| dim_last(r, 1));
-        let [scale, shift] = self.scale_and_shift();
-        let mut y = Array::empty_like(&self.x);
-        let span = profile::begin("batch_norm", Pass::Forward);
-        let add = residual.as_ref().map(Array::memory);
-        batch_norm::normalize(
-            self.x.memory(),
-            scale.memory(),
-            shift.memory(),
-            add,
-            self.relu,
-            y.memory_mut(),
-        );
-        span.end(|| Cost::new(0, residual.iter().chain([&self.x]), [&y]));
-        self.y = (self.relu && residual.is_some()).then(|| y.clone());
+        let y = self.apply(x, residual.as_ref());
+        self.note(&y, residual.is_some());
         y
     }
 
-    /// [`forward`](Self::forward) into the input's memory, when there will be no backward.
-    pub fn forward_in_place(mut self, residual: &Array) -> Array {
+    /// [`forward`](Self::forward) into the memory of `x`, when backward will not need it.
+    pub fn forward_in_place(&mut self, mut x: Array, residual: &Array) -> Array {
         let residual = given(residual).map(|r| dim_last(r, 1));
         let [scale, shift] = self.scale_and_shift();
         let span = profile::begin("batch_norm", Pass::Forward);
         let add = residual.as_ref().map(Array::memory);
-        batch_norm::normalize_in_place(self.x.memory_mut(), scale.memory(), shift.memory(), add, self.relu);
-        span.end(|| Cost::new(0, residual.iter().chain([&self.x]), [&self.x]));
-        self.x
+        batch_norm::normalize_in_place(x.memory_mut(), scale.memory(), shift.memory(), add, self.relu);
+        span.end(|| Cost::new(0, residual.iter().chain([&x]), [&x]));
+        self.note(&x, residual.is_some());
+        x
+    }
+
+    fn apply(&self, x: &Array, residual: Option<&Array>) -> Array {
+        let [scale, shift] = self.scale_and_shift();
+        let mut y = Array::empty_like(x);
+        let span = profile::begin("batch_norm", Pass::Forward);
+        let add = residual.map(Array::memory);
+        batch_norm::normalize(x.memory(), scale.memory(), shift.memory(), add, self.relu, y.memory_mut());
+        span.end(|| Cost::new(0, residual.into_iter().chain([x]), [&y]));
+        y
+    }
+
+    fn note(&mut self, y: &Array, residual: bool) {
+        if residual {
+            self.after = After::Residual(self.relu.then(|| y.clone()));
+        }
     }
 
     fn scale_and_shift(&self) -> [Array; 2] {
@@ -73,22 +104,22 @@ impl Normalization {
         [scale, shift]
     }
 
-    /// From the gradient by the output, shaped (N, C, ...), all gradients; by the residual if asked.
-    pub fn backward(self, grad: Array, residual: bool) -> Gradients {
+    /// From the input as rows, whose memory is used again if nobody else holds it, and the gradient by the output,
+    /// shaped (N, C, ...), all gradients; by the residual if asked.
+    pub fn backward(self, mut x: Array, grad: Array, residual: bool) -> Gradients {
         let [mean, var] = &self.stats;
         let (mut weight, mut bias) = (Array::empty_like(mean), Array::empty_like(mean));
         let (dweight, dbias) = (weight.memory_mut(), bias.memory_mut());
         let gradient = Backward {
-            x: self.x.memory(),
             mean: mean.memory(),
             variance: var.memory(),
             epsilon: self.eps,
             weight: self.weight.as_ref().map(Array::memory),
             bias: self.bias.as_ref().map(Array::memory),
-            relu: match &self.y {
-                _ if !self.relu => Relu::None,
-                Some(y) => Relu::Output(y.memory()),
-                None => Relu::Recompute,
+            relu: match &self.after {
+                After::Nothing if self.relu => Relu::Recompute,
+                After::Residual(Some(y)) => Relu::Output(y.memory()),
+                _ => Relu::None,
             },
             mode: self.mode,
         };
@@ -96,20 +127,22 @@ impl Normalization {
         drop(grad);
         let span = profile::begin("batch_norm", Pass::Backward);
         if residual {
-            let mut x = Array::empty_like(&self.x);
-            gradient.run_with_residual(dy.memory_mut(), x.memory_mut(), dweight, dbias);
-            span.end(|| Cost::new(0, self.y.iter().chain([&self.x, &dy]), [&x, &dy]));
+            gradient.run_with_residual(x.memory_mut(), dy.memory_mut(), dweight, dbias);
+            let y = match &self.after {
+                After::Residual(y) => y.as_ref(),
+                After::Nothing => None,
+            };
+            span.end(|| Cost::new(0, y.into_iter().chain([&x, &dy]), [&x, &dy]));
             return Gradients { x, weight, bias, residual: Some(dy) };
         }
-        let x = if dy.is_unique() {
-            gradient.run_in_place(dy.memory_mut(), dweight, dbias);
+        let dx = if dy.is_unique() {
+            gradient.run(x.memory(), dy.memory_mut(), dweight, dbias);
             dy
         } else {
-            let mut x = Array::empty_like(&self.x);
-            gradient.run(dy.memory(), x.memory_mut(), dweight, dbias);
+            gradient.run_beside(x.memory_mut(), dy.memory(), dweight, dbias);
             x
         };
-        span.end(|| Cost::new(0, self.y.iter().chain([&self.x, &x]), [&x]));
-        Gradients { x, weight, bias, residual: None }
+        span.end(|| Cost::new(0, [&dx, &dx], [&dx]));
+        Gradients { x: dx, weight, bias, residual: None }
     }
 }

@@ -11,9 +11,15 @@ use crate::scratch;
 ///
 /// With a stride of s, an input row `r + s q` meets only those taps that reach it by whole steps, the same for
 /// all q: the input falls into s x s classes of pixels, each a product over its own taps, and no zero is ever
-/// multiplied.
-pub(in crate::conv2d) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
-    if let Some(mirrored) = mirrored(g).filter(patches::merges) {
+/// multiplied. Added to what `dx` holds if `accumulate`.
+pub(in crate::conv2d) fn input_gradient(
+    g: &Conv2dGeometry,
+    dy: &[f32],
+    w: &[f32],
+    dx: &mut [f32],
+    accumulate: bool,
+) {
+    if let Some(mirrored) = mirrored(g).filter(|m| patches::merges(m) && !accumulate) {
         return scratch::with(w.len(), |weights: &mut [f32]| {
             mirror(g, w, weights);
             super::forward(&mirrored, dy, weights, Epilogue::default(), dx);
@@ -22,13 +28,13 @@ pub(in crate::conv2d) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32
     let classes = |axis: usize, len: usize| 0..g.stride[axis].min(len);
     let skips =
         |axis: usize, len: usize| classes(axis, len).any(|first| reaching(g, axis, first).next().is_none());
-    if skips(0, g.in_height) || skips(1, g.in_width) {
+    if !accumulate && (skips(0, g.in_height) || skips(1, g.in_width)) {
         // As in 1x1 convolutions of stride 2, which never look at three pixels of four.
         parallel::for_each_chunk(dx, 1, |_, dx| dx.fill(0.0));
     }
     for h in classes(0, g.in_height) {
         for w_class in classes(1, g.in_width) {
-            class(g, [h, w_class], dy, w, dx);
+            class(g, [h, w_class], dy, w, dx, accumulate);
         }
     }
 }
@@ -74,7 +80,7 @@ fn reaching(g: &Conv2dGeometry, axis: usize, first: usize) -> impl Iterator<Item
 }
 
 /// The input pixels whose row and column leave the remainders `first` when divided by the stride.
-fn class(g: &Conv2dGeometry, first: [usize; 2], dy: &[f32], w: &[f32], dx: &mut [f32]) {
+fn class(g: &Conv2dGeometry, first: [usize; 2], dy: &[f32], w: &[f32], dx: &mut [f32], accumulate: bool) {
     let (inputs, outputs) = (g.group_inputs(), g.group_outputs());
     let mut taps = Vec::new();
     let mut segments = Vec::new();
@@ -85,7 +91,7 @@ fn class(g: &Conv2dGeometry, first: [usize; 2], dy: &[f32], w: &[f32], dx: &mut 
         }
     }
     if taps.is_empty() {
-        return; // dx holds zeros there
+        return; // dx holds zeros there, or what is added to
     }
     let zeros = vec![0.0; outputs];
     let size = |axis: usize, len: usize| (len - first[axis]).div_ceil(g.stride[axis]);
@@ -118,7 +124,7 @@ fn class(g: &Conv2dGeometry, first: [usize; 2], dy: &[f32], w: &[f32], dx: &mut 
             column: g.stride[1] * g.in_channels,
         };
         with_packed(&columns, |packed| {
-            let product = Product { grid, a, columns: inputs, packed, place, accumulate: false };
+            let product = Product { grid, a, columns: inputs, packed, place, accumulate };
             product.run(dx, Epilogue::default());
         });
     }

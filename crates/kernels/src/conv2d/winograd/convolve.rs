@@ -46,8 +46,15 @@ pub(super) enum Weights<'a> {
     Packed(&'a [f32]),
 }
 
-/// `y = filter(x)`, then the epilogue. Channels are multiples of [`super::CHANNEL_GRANULE`].
-pub(super) fn convolve(f: &Filter, x: &[f32], w: Weights, epilogue: Epilogue, y: &mut [f32]) {
+/// `y = filter(x)`, or `y += filter(x)`, then the epilogue. Channels are multiples of [`super::CHANNEL_GRANULE`].
+pub(super) fn convolve(
+    f: &Filter,
+    x: &[f32],
+    w: Weights,
+    epilogue: Epilogue,
+    y: &mut [f32],
+    accumulate: bool,
+) {
     let (inputs, outputs) = (f.input.channels, f.output.channels);
     assert_eq!(x.len(), f.images * f.input.height * f.input.width * inputs);
     assert_eq!(y.len(), f.images * f.output.height * f.output.width * outputs);
@@ -62,12 +69,16 @@ pub(super) fn convolve(f: &Filter, x: &[f32], w: Weights, epilogue: Epilogue, y:
     let zeros = vec![0.0; inputs];
     let round = (ROUND_FLOATS / (FREQUENCIES * inputs)).max(ROUND_BLOCK).next_multiple_of(ROUND_BLOCK);
     let one_round = tiles.count <= round;
-    let plan = |y| Plan { f, tiles, panels, x, zeros: &zeros, bias, add, relu, y: DisjointMut::new(y) };
+    let plan = |y| {
+        let y = DisjointMut::new(y);
+        Plan { f, tiles, panels, x, zeros: &zeros, bias, add, accumulate, relu, y }
+    };
     match w {
         Weights::View(view) if !(one_round && by_outputs_pays(f, &tiles)) => {
             scratch::with(panels.len(), |packed: &mut [f32]| {
                 weights::pack(view, packed);
-                convolve(f, x, Weights::Packed(packed), Epilogue { bias, add, relu, statistics }, y);
+                let epilogue = Epilogue { bias, add, relu, statistics };
+                convolve(f, x, Weights::Packed(packed), epilogue, y, accumulate);
             });
         }
         w if by_outputs_pays(f, &tiles) => {

@@ -40,7 +40,7 @@ pub(super) const CHANNEL_GRANULE: usize = 16;
 
 /// `y = conv2d(x, w)`, then the epilogue.
 pub(super) fn forward(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: &mut [f32]) {
-    convolve(&forward_filter(g), x, Weights::View(&forward_weights(g, w)), epilogue, y);
+    convolve(&forward_filter(g), x, Weights::View(&forward_weights(g, w)), epilogue, y, false);
 }
 
 /// Transformed weights for [`forward_packed`].
@@ -53,7 +53,7 @@ pub(super) fn pack_weights(g: &Conv2dGeometry, w: &[f32]) -> Vec<f32> {
 
 /// As [`forward`], with transformed weights.
 pub(super) fn forward_packed(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: &mut [f32]) {
-    convolve(&forward_filter(g), x, Weights::Packed(w), epilogue, y);
+    convolve(&forward_filter(g), x, Weights::Packed(w), epilogue, y, false);
 }
 
 fn forward_filter(g: &Conv2dGeometry) -> Filter {
@@ -78,8 +78,8 @@ fn forward_weights<'a>(g: &Conv2dGeometry, w: &'a [f32]) -> WeightView<'a> {
 }
 
 /// The input gradient: a convolution of `dy` with the mirrored kernel, input and output channels exchanged,
-/// and the padding that is left of the kernel's two.
-pub(super) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+/// and the padding that is left of the kernel's two. Added to what `dx` holds if `accumulate`.
+pub(super) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32], accumulate: bool) {
     let forward = forward_filter(g);
     let padding = forward.padding.map(|p| 2 - p);
     let filter = Filter { images: g.batch, input: forward.output, output: forward.input, padding };
@@ -92,7 +92,7 @@ pub(super) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut
         tap_stride: g.in_channels,
         mirrored: true,
     };
-    convolve(&filter, dy, Weights::View(&weights), Epilogue::default(), dx);
+    convolve(&filter, dy, Weights::View(&weights), Epilogue::default(), dx, accumulate);
 }
 
 /// The weight gradient.

@@ -22,6 +22,8 @@ pub(super) struct Plan<'a> {
     pub zeros: &'a [f32],
     pub bias: Option<&'a [f32]>,
     pub add: Option<&'a [f32]>,
+    /// Add what `y` holds.
+    pub accumulate: bool,
     pub relu: bool,
     pub y: DisjointMut<'a, f32>,
 }
@@ -176,6 +178,9 @@ impl Kernel for TransformOutputs<'_> {
                             }
                             if let Some(add) = plan.add {
                                 v = S::add(v, S::load(add.as_ptr().add(pixel + channel)));
+                            }
+                            if plan.accumulate {
+                                v = S::add(v, S::load(plan.y.as_mut_ptr().add(pixel + channel)));
                             }
                             if plan.relu {
                                 v = S::max(S::zero(), v);

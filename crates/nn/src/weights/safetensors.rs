@@ -6,13 +6,16 @@ use super::{Metadata, Weights};
 use crate::StateDict;
 use indexmap::{IndexMap, IndexSet};
 use safetensors::tensor::{Dtype, TensorInfo};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt;
 use std::io::{Read, Seek, SeekFrom, Write};
 
 /// Headers are some hundred bytes a tensor; what claims more than this is no file of weights.
 const MAX_HEADER: u64 = 16 << 20;
+
+/// More than any model has.
+const MAX_TENSORS: usize = 1 << 17;
 
 /// The one name in a header that is no tensor's.
 const METADATA: &str = "__metadata__";
@@ -119,6 +122,9 @@ impl<'de> Deserialize<'de> for Entries {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
                 let mut entries = Entries { metadata: Metadata::new(), tensors: Vec::new() };
                 while let Some(name) = map.next_key::<String>()? {
+                    if entries.tensors.len() == MAX_TENSORS {
+                        return Err(A::Error::custom(format!("more than {MAX_TENSORS} tensors")));
+                    }
                     if name == METADATA {
                         entries.metadata = map.next_value()?;
                     } else {

@@ -98,7 +98,12 @@ impl Core {
     /// Adds the sample's name to an error that does not carry its path already.
     fn name(&self, index: usize, error: VisionError) -> VisionError {
         match error {
-            VisionError::Io { .. } | VisionError::BadFile { .. } | VisionError::Decode { .. } => error,
+            VisionError::Decode { path, reason } => {
+                let reason =
+                    format!("{reason}; mend or remove it, or leave out what is broken with --skip-broken");
+                VisionError::Decode { path, reason }
+            }
+            VisionError::Io { .. } | VisionError::BadFile { .. } => error,
             other => VisionError::Sample { sample: self.dataset.describe(index), source: Box::new(other) },
         }
     }

@@ -9,6 +9,7 @@ use tiff::tags::Tag;
 use super::{Decoded, Layout, check_size, max_memory};
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
+    check_directory(bytes)?;
     let text = |e: tiff::TiffError| e.to_string();
     let mut limits = Limits::default();
     limits.decoding_buffer_size = max_memory(bytes.len());
@@ -37,6 +38,34 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     }
     let orientation = decoder.find_tag_unsigned::<u8>(Tag::Orientation).ok().flatten().unwrap_or(1);
     Ok(Decoded { width, height, layout, data, orientation })
+}
+
+/// The most values that a tag of the picture's layout may have: one for each strip.
+const MAX_VALUES: u32 = 1 << 20;
+
+/// Refuses a first directory that claims millions of values, for which the decoder would take memory before it can be
+/// told its limits.
+fn check_directory(bytes: &[u8]) -> Result<(), String> {
+    let big = bytes.starts_with(b"MM");
+    let short = |at: usize| {
+        let field: [u8; 2] = bytes.get(at..)?.first_chunk().copied()?;
+        Some(if big { u16::from_be_bytes(field) } else { u16::from_le_bytes(field) })
+    };
+    let long = |at: usize| {
+        let field: [u8; 4] = bytes.get(at..)?.first_chunk().copied()?;
+        Some(if big { u32::from_be_bytes(field) } else { u32::from_le_bytes(field) })
+    };
+    let start = long(4).and_then(|start| usize::try_from(start).ok()).ok_or("it ends in its header")?;
+    for entry in 0..usize::from(short(start).ok_or("its directory is missing")?) {
+        let at = start.saturating_add(2 + 12 * entry);
+        // The tags of the layout; others are never read.
+        if let (Some(tag @ 254..=532), Some(count)) = (short(at), long(at.saturating_add(4)))
+            && count > MAX_VALUES
+        {
+            return Err(format!("tag {tag} claims {count} values"));
+        }
+    }
+    Ok(())
 }
 
 /// Rows of bits, each row padded to whole bytes, to black and white.

@@ -1,0 +1,148 @@
+//! The check: over random shapes, gradients against central differences of the float64 oracle, with the step and the
+//! tolerances of `torch.autograd.gradcheck`.
+
+use super::oracle::Nd;
+use cresset_tensor::{Generator, Tensor};
+
+/// How many shapes an op is checked with.
+pub const SHAPES: u64 = 100;
+
+const STEP: f64 = 1e-6;
+const ABSOLUTE: f64 = 1e-5;
+const RELATIVE: f64 = 1e-3;
+
+/// A function, and the same in float64.
+pub struct Case {
+    pub inputs: Vec<Input>,
+    pub ours: Box<dyn Fn(&[Tensor]) -> Tensor>,
+    pub oracle: Box<dyn Fn(&[Nd]) -> Nd>,
+}
+
+/// Shape and numbers.
+pub type Input = (Vec<usize>, Vec<f32>);
+
+/// Random sizes and numbers.
+pub struct Draw(pub Generator);
+
+impl Draw {
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0.below(bound.max(1) as u64) as usize
+    }
+
+    /// From `low` to `high`, both included.
+    pub fn from(&mut self, low: usize, high: usize) -> usize {
+        low + self.below(high - low + 1)
+    }
+
+    /// A shape of up to `rank` dimensions; sizes 0 and 1 are frequent.
+    pub fn shape(&mut self, low: usize, rank: usize) -> Vec<usize> {
+        let rank = self.below(rank + 1);
+        self.shape_of(low, rank)
+    }
+
+    /// A shape of this rank with sizes from `low` to 4.
+    pub fn shape_of(&mut self, low: usize, rank: usize) -> Vec<usize> {
+        (0..rank).map(|_| self.size(low, 4)).collect()
+    }
+
+    /// A size from `low` to `high`; often one of the awkward ones.
+    pub fn size(&mut self, low: usize, high: usize) -> usize {
+        match self.below(8) {
+            0 => low,
+            1 => low.max(1),
+            _ => self.from(low.max(1), high),
+        }
+    }
+
+    /// Between -2 and 2.
+    pub fn any(&mut self, shape: &[usize]) -> Input {
+        self.fill(shape, |d| d.0.uniform() * 4.0 - 2.0)
+    }
+
+    /// Between 0.5 and 2.5.
+    pub fn positive(&mut self, shape: &[usize]) -> Input {
+        self.fill(shape, |d| d.0.uniform() * 2.0 + 0.5)
+    }
+
+    /// All different, at least 1/16 apart and away from multiples of 1/8, in random order: no ties or kinks nearby.
+    pub fn distinct(&mut self, shape: &[usize]) -> Input {
+        let count = shape.iter().product::<usize>();
+        let order = self.0.permutation(count);
+        let values = order.iter().map(|&i| (i as f32 - count as f32 / 2.0) / 8.0 + 0.05).collect();
+        (shape.to_vec(), values)
+    }
+
+    fn fill(&mut self, shape: &[usize], mut number: impl FnMut(&mut Self) -> f32) -> Input {
+        let count = shape.iter().product();
+        (shape.to_vec(), (0..count).map(|_| number(self)).collect())
+    }
+
+    /// Labels below `classes`.
+    pub fn labels(&mut self, count: usize, classes: usize) -> Vec<usize> {
+        (0..count).map(|_| self.below(classes)).collect()
+    }
+
+    /// A shape that broadcasts to `shape`.
+    pub fn narrower(&mut self, shape: &[usize]) -> Vec<usize> {
+        let skip = self.below(shape.len() + 1);
+        shape[skip..].iter().map(|&n| if self.below(3) == 0 { 1 } else { n }).collect()
+    }
+}
+
+/// Checks [`SHAPES`] cases that `make` draws.
+#[track_caller]
+pub fn check(name: &str, make: impl Fn(&mut Draw) -> Case) {
+    let mut elements = 0;
+    for number in 0..SHAPES {
+        let key: Vec<u64> = name.bytes().map(u64::from).take(24).collect();
+        let folded = key.iter().fold(number, |hash, byte| hash.wrapping_mul(1_000_003) ^ byte);
+        let case = make(&mut Draw(Generator::keyed(folded, &[number])));
+        elements += check_case(&format!("{name}, case {number}"), &case);
+    }
+    assert!(elements > SHAPES as usize, "{name}: only {elements} gradients in all");
+}
+
+fn check_case(name: &str, Case { inputs, ours, oracle }: &Case) -> usize {
+    let shapes: Vec<_> = inputs.iter().map(|input| &input.0).collect();
+    let leaves: Vec<Tensor> =
+        inputs.iter().map(|(shape, v)| Tensor::from_vec(v.clone(), &shape[..]).requires_grad()).collect();
+    let exact: Vec<Nd> =
+        inputs.iter().map(|(shape, v)| Nd::new(shape, v.iter().map(|&x| x.into()).collect())).collect();
+    let close = |found: f32, expected: f64| {
+        (f64::from(found) - expected).abs() <= ABSOLUTE + RELATIVE * expected.abs()
+    };
+
+    let y = ours(&leaves);
+    let expected = oracle(&exact);
+    assert_eq!(y.shape()[..], expected.shape[..], "{name} of {shapes:?}: shape");
+    for (&found, &expected) in y.to_vec().iter().zip(&expected.data) {
+        assert!(close(found, expected), "{name} of {shapes:?}: value {found}, expected {expected}");
+    }
+
+    let mut draw = Draw(Generator::new(3));
+    let (_, cotangent) = draw.any(&expected.shape);
+    y.backward_with(&Tensor::from_vec(cotangent.clone(), y.shape().clone()));
+    let weighted = |inputs: &[Nd]| -> Vec<f64> {
+        oracle(inputs).data.iter().zip(&cotangent).map(|(y, &w)| y * f64::from(w)).collect()
+    };
+    let mut elements = 0;
+    for (number, leaf) in leaves.iter().enumerate() {
+        let gradient = leaf.grad().map_or_else(|| vec![0.0; leaf.numel()], |g| g.to_vec());
+        assert_eq!(gradient.len(), leaf.numel(), "{name}: size of gradient {number}");
+        for (place, &found) in gradient.iter().enumerate() {
+            let at = |step: f64| {
+                let mut moved = exact.clone();
+                moved[number].data[place] += step;
+                weighted(&moved)
+            };
+            let difference: f64 = at(STEP).iter().zip(&at(-STEP)).map(|(high, low)| high - low).sum();
+            let expected = difference / (2.0 * STEP);
+            assert!(
+                close(found, expected),
+                "{name} of {shapes:?}: gradient of input {number} at {place} is {found}, differences give {expected}"
+            );
+            elements += 1;
+        }
+    }
+    elements
+}

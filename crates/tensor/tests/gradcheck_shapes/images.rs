@@ -1,0 +1,243 @@
+//! Ops on images (N, C, H, W).
+
+use super::check::{Case, Draw, check};
+use super::oracle::{Nd, Window, max, mean, sum, var};
+use cresset_tensor::Array;
+use cresset_tensor::ops::{
+    AvgPool2dOptions, Conv2dBatchNorm, Conv2dOptions, MaxPool2dOptions, batch_norm_add_relu_train,
+    batch_norm_eval, batch_norm_train, conv2d_fused,
+};
+
+const EPS: f32 = 1e-5;
+
+fn convolution(name: &str, groups: impl Fn(&mut Draw) -> usize, square: bool) {
+    check(name, |d| {
+        let groups = groups(d);
+        let pair = |d: &mut Draw, low, high| {
+            let a = d.from(low, high);
+            [a, if square { a } else { d.from(low, high) }]
+        };
+        let (window, image) = loop {
+            let window = Window {
+                kernel: pair(d, 1, 3),
+                stride: pair(d, 1, 2),
+                padding: pair(d, 0, 2),
+                dilation: if square { [1, 1] } else { pair(d, 1, 2) },
+            };
+            let image = [d.size(1, 4), d.size(1, 4)];
+            if window.fits(image) {
+                break (window, image);
+            }
+        };
+        let (batch, inner, outer) = (d.size(0, 2), d.size(1, 2), groups * d.size(1, 2));
+        let mut inputs = vec![
+            d.any(&[batch, groups * inner, image[0], image[1]]),
+            d.any(&[outer, inner, window.kernel[0], window.kernel[1]]),
+        ];
+        if d.below(2) == 0 {
+            inputs.push(d.any(&[outer]));
+        }
+        let options = Conv2dOptions::default()
+            .stride(window.stride)
+            .padding(window.padding)
+            .dilation(window.dilation)
+            .groups(groups);
+        Case {
+            inputs,
+            ours: Box::new(move |t| t[0].conv2d(&t[1], t.get(2), &options)),
+            oracle: Box::new(move |x| x[0].conv2d(&x[1], x.get(2), &window, groups)),
+        }
+    });
+}
+
+#[test]
+fn convolutions() {
+    convolution("conv2d", |_| 1, false);
+    convolution("conv2d, square", |_| 1, true);
+    convolution("conv2d in groups", |_| 2, false);
+}
+
+fn same_size() -> (Conv2dOptions, Window) {
+    let window = Window { kernel: [3, 3], stride: [1, 1], padding: [1, 1], dilation: [1, 1] };
+    (Conv2dOptions::default().padding(1), window)
+}
+
+fn batch_norm(x: &Nd, weight: &Nd, bias: &Nd) -> Nd {
+    let dims = x.all_but_channels();
+    let variance = x.reduce(&dims, |v| var(v, 0));
+    let centred = x.zip(&x.reduce(&dims, mean), |x, m| x - m);
+    let normal = centred.zip(&variance, |x, v| x / (v + f64::from(EPS)).sqrt());
+    normal.zip(&x.per_channel(weight), |x, w| x * w).zip(&x.per_channel(bias), |x, b| x + b)
+}
+
+#[test]
+fn batch_norms() {
+    let shape = |d: &mut Draw| loop {
+        let rank = [2, 4][d.below(2)];
+        let shape = d.shape_of(1, rank);
+        // Of two values the normalized ones are +1 and -1 whatever they are: gradients that are all rounding.
+        if shape.iter().product::<usize>() / shape[1] > 2 {
+            return shape;
+        }
+    };
+    check("batch_norm_train", |d| {
+        let shape = shape(d);
+        Case {
+            inputs: vec![d.distinct(&shape), d.any(&shape[1..2]), d.any(&shape[1..2])],
+            ours: Box::new(|t| batch_norm_train(&t[0], Some(&t[1]), Some(&t[2]), EPS).0),
+            oracle: Box::new(|x| batch_norm(&x[0], &x[1], &x[2])),
+        }
+    });
+    check("batch_norm_eval", |d| {
+        let rank = [2, 4][d.below(2)];
+        let mut shape = d.shape_of(0, rank);
+        shape[1] = shape[1].max(1);
+        let (mean, variance) = (d.any(&shape[1..2]).1, d.positive(&shape[1..2]).1);
+        let of = |v: &[f32]| Nd::new(&[v.len()], v.iter().map(|&v| v.into()).collect());
+        let (exact_mean, exact_variance) = (of(&mean), of(&variance));
+        let channels = [shape[1]];
+        let (mean, variance) = (Array::from_vec(mean, channels), Array::from_vec(variance, channels));
+        Case {
+            inputs: vec![d.any(&shape), d.any(&channels), d.any(&channels)],
+            ours: Box::new(move |t| batch_norm_eval(&t[0], &mean, &variance, Some(&t[1]), Some(&t[2]), EPS)),
+            oracle: Box::new(move |x| {
+                let centred = x[0].zip(&x[0].per_channel(&exact_mean), |x, m| x - m);
+                let scaled =
+                    centred.zip(&x[0].per_channel(&exact_variance), |x, v| x / (v + f64::from(EPS)).sqrt());
+                scaled.zip(&x[0].per_channel(&x[1]), |x, w| x * w).zip(&x[0].per_channel(&x[2]), |x, b| x + b)
+            }),
+        }
+    });
+    check("batch_norm_add_relu_train", |d| {
+        let shape = shape(d);
+        let mut residual = d.any(&shape);
+        // Far from the kink: either all pass or none does.
+        let shift = if d.below(4) == 0 { -40.0 } else { 40.0 };
+        residual.1.iter_mut().for_each(|v| *v += shift);
+        Case {
+            inputs: vec![d.distinct(&shape), d.any(&shape[1..2]), d.any(&shape[1..2]), residual],
+            ours: Box::new(|t| {
+                batch_norm_add_relu_train(&t[0], Some(&t[1]), Some(&t[2]), EPS, Some(&t[3])).0
+            }),
+            oracle: Box::new(|x| batch_norm(&x[0], &x[1], &x[2]).zip(&x[3], |y, r| (y + r).max(0.0))),
+        }
+    });
+}
+
+#[test]
+fn fused_convolutions() {
+    check("conv2d_fused", |d| {
+        let (options, window) = same_size();
+        let (batch, inner, outer) = (d.size(0, 2), d.size(1, 2), d.size(1, 3));
+        let image = [d.size(1, 4), d.size(1, 4)];
+        let mut residual = d.any(&[batch, outer, image[0], image[1]]);
+        let shift = if d.below(4) == 0 { -200.0 } else { 200.0 };
+        residual.1.iter_mut().for_each(|v| *v += shift);
+        Case {
+            inputs: vec![
+                d.any(&[batch, inner, image[0], image[1]]),
+                d.any(&[outer, inner, 3, 3]),
+                d.any(&[outer]),
+                residual,
+            ],
+            ours: Box::new(move |t| conv2d_fused(&t[0], &t[1], Some(&t[2]), Some(&t[3]), true, &options)),
+            oracle: Box::new(move |x| {
+                x[0].conv2d(&x[1], Some(&x[2]), &window, 1).zip(&x[3], |y, r| (y + r).max(0.0))
+            }),
+        }
+    });
+    check("conv2d_batch_norm", |d| {
+        let (conv, window) = same_size();
+        let (batch, inner, outer) = (d.from(1, 2), d.size(1, 2), d.size(1, 3));
+        let image = [d.from(2, 4), d.from(2, 4)];
+        Case {
+            inputs: vec![
+                d.any(&[batch, inner, image[0], image[1]]),
+                d.any(&[outer, inner, 3, 3]),
+                d.any(&[outer]),
+                d.any(&[outer]),
+            ],
+            ours: Box::new(move |t| {
+                let layer = Conv2dBatchNorm {
+                    weight: &t[1],
+                    bias: None,
+                    conv,
+                    norm_weight: Some(&t[2]),
+                    norm_bias: Some(&t[3]),
+                    eps: EPS,
+                    residual: None,
+                    relu: false,
+                };
+                layer.train(&t[0]).0
+            }),
+            oracle: Box::new(move |x| batch_norm(&x[0].conv2d(&x[1], None, &window, 1), &x[2], &x[3])),
+        }
+    });
+}
+
+/// A window that fits an image, padded by no more than half of itself.
+fn pooling(d: &mut Draw, dilates: bool) -> (Window, [usize; 2]) {
+    loop {
+        let kernel = [d.from(1, 3), d.from(1, 3)];
+        let window = Window {
+            kernel,
+            stride: [d.from(1, 3), d.from(1, 3)],
+            padding: [d.from(0, kernel[0] / 2), d.from(0, kernel[1] / 2)],
+            dilation: if dilates { [d.from(1, 2), d.from(1, 2)] } else { [1, 1] },
+        };
+        let image = [d.size(1, 6), d.size(1, 6)];
+        if !window.fits(image) {
+            continue;
+        }
+        // A window that sees nothing but padding has a maximum of minus infinity.
+        let ones = Nd::from_fn(&[1, 1, image[0], image[1]], |_| 1.0);
+        if ones.pool(&window, sum).data.iter().all(|&seen| seen > 0.0) {
+            return (window, image);
+        }
+    }
+}
+
+#[test]
+fn poolings() {
+    check("max_pool2d", |d| {
+        let (w, image) = pooling(d, true);
+        let options =
+            MaxPool2dOptions::new(w.kernel).stride(w.stride).padding(w.padding).dilation(w.dilation);
+        let shape = [d.size(0, 2), d.size(1, 3), image[0], image[1]];
+        Case {
+            inputs: vec![d.distinct(&shape)],
+            ours: Box::new(move |t| t[0].max_pool2d(options)),
+            oracle: Box::new(move |x| x[0].pool(&w, max)),
+        }
+    });
+    check("avg_pool2d", |d| {
+        let (w, image) = pooling(d, false);
+        let counts_padding = d.below(2) == 0;
+        let options = AvgPool2dOptions::new(w.kernel)
+            .stride(w.stride)
+            .padding(w.padding)
+            .count_include_pad(counts_padding);
+        let shape = [d.size(0, 2), d.size(1, 3), image[0], image[1]];
+        let area = (w.kernel[0] * w.kernel[1]) as f64;
+        Case {
+            inputs: vec![d.any(&shape)],
+            ours: Box::new(move |t| t[0].avg_pool2d(options)),
+            oracle: Box::new(move |x| {
+                x[0].pool(&w, |v| if counts_padding { sum(v) / area } else { mean(v) })
+            }),
+        }
+    });
+    for (name, is_max) in [("adaptive_max_pool2d", true), ("adaptive_avg_pool2d", false)] {
+        check(name, |d| {
+            let shape = [d.size(0, 2), d.size(1, 3), d.size(1, 6), d.size(1, 6)];
+            let output = [d.from(1, 5), d.from(1, 5)];
+            Case {
+                inputs: vec![d.distinct(&shape)],
+                ours: Box::new(move |t| {
+                    if is_max { t[0].adaptive_max_pool2d(output) } else { t[0].adaptive_avg_pool2d(output) }
+                }),
+                oracle: Box::new(move |x| x[0].adaptive_pool(output, if is_max { max } else { mean })),
+            }
+        });
+    }
+}

@@ -207,9 +207,9 @@ impl Image<'_> {
                     weights = weights.add(self.columns);
                 }
             }
-            for (n, window) in sums.iter().enumerate() {
-                for v in 0..VECTORS {
-                    let four = [window[0][0][v], window[0][1][v], window[1][0][v], window[1][1][v]];
+            for (n, [[a, b], [c, d]]) in sums.iter().enumerate() {
+                for (v, &a) in a.iter().enumerate() {
+                    let four = [a, b[v], c[v], d[v]];
                     let (at, left) = (n * outputs + v * S::LANES, outputs - first - v * S::LANES);
                     let places = if PLACES { places.add(at) } else { places };
                     self.largest::<S, PLACES>(four, left.min(S::LANES), y.add(at), places);

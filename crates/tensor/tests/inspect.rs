@@ -9,7 +9,7 @@ use std::rc::Rc;
 #[test]
 fn every_result_is_shown_once_in_the_order_of_computation() {
     let x = Tensor::randn([2, 3], &mut Generator::new(0)).requires_grad();
-    let seen: Rc<RefCell<Vec<(&str, Pass, usize)>>> = Rc::default();
+    let seen = Rc::new(RefCell::new(Vec::new()));
     let into = seen.clone();
     inspect(
         || x.relu().sum().backward(),

@@ -11,11 +11,14 @@ const STEP: f64 = 1e-6;
 const ABSOLUTE: f64 = 1e-5;
 const RELATIVE: f64 = 1e-3;
 
+/// A function of several arrays.
+pub type Function<T> = Box<dyn Fn(&[T]) -> T>;
+
 /// A function, and the same in float64.
 pub struct Case {
     pub inputs: Vec<Input>,
-    pub ours: Box<dyn Fn(&[Tensor]) -> Tensor>,
-    pub oracle: Box<dyn Fn(&[Nd]) -> Nd>,
+    pub ours: Function<Tensor>,
+    pub oracle: Function<Nd>,
 }
 
 /// Shape and numbers.

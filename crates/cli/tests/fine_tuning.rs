@@ -2,29 +2,8 @@
 
 mod common;
 
-use common::{error, stdout, write_folder};
+use common::{TRAIN, error, stdout, write_folder};
 use std::fs;
-
-const TRAIN: [&str; 18] = [
-    "train",
-    "--data",
-    "images",
-    "--model",
-    "cifar_resnet20",
-    "--epochs",
-    "1",
-    "--batch-size",
-    "8",
-    "--val-resize-size",
-    "36",
-    "--seed",
-    "1",
-    "--workers",
-    "0",
-    "--lr",
-    "0.05",
-    "--output-dir",
-];
 
 #[test]
 fn fine_tuning_keeps_all_but_the_classifier() {

@@ -2,31 +2,10 @@
 
 mod common;
 
-use common::{error, json, stdout, write_folder};
+use common::{TRAIN, error, json, stdout, write_folder};
 use cresset_train::checkpoint::Checkpoint;
 use std::fs;
 use std::path::Path;
-
-const TRAIN: [&str; 18] = [
-    "train",
-    "--data",
-    "images",
-    "--model",
-    "cifar_resnet20",
-    "--epochs",
-    "1",
-    "--batch-size",
-    "8",
-    "--val-resize-size",
-    "36",
-    "--seed",
-    "1",
-    "--workers",
-    "0",
-    "--lr",
-    "0.05",
-    "--output-dir",
-];
 
 #[test]
 fn the_whole_recipe_trains_on_a_folder() {

@@ -48,6 +48,28 @@ pub fn error_after_start(folder: &Path, words: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }
 
+/// A short training on what [`write_folder`] writes; the folder of the run comes behind it.
+pub const TRAIN: [&str; 18] = [
+    "train",
+    "--data",
+    "images",
+    "--model",
+    "cifar_resnet20",
+    "--epochs",
+    "1",
+    "--batch-size",
+    "8",
+    "--val-resize-size",
+    "36",
+    "--seed",
+    "1",
+    "--workers",
+    "0",
+    "--lr",
+    "0.05",
+    "--output-dir",
+];
+
 /// A folder of two classes, bright above and bright below, in squares of `side` pixels.
 pub fn write_folder(root: &Path, per_class: usize, side: usize) {
     for part in ["train", "val"] {

@@ -17,8 +17,8 @@
 //! fixed order: results have the same bits at any number of threads. The number is that of the surrounding
 //! rayon pool.
 //!
-//! **Memory.** [`scratch`] keeps each thread's working memory from call to call, so that a training step
-//! touches no fresh pages after the first.
+//! **Memory.** [`scratch`] keeps each thread's working memory from call to call, and large buffers are parts of one
+//! [`arena`], so that a training step touches no fresh pages after the first.
 //!
 //! **Matrix products.** [`gemm`] multiplies matrices, and image patches that are read in place; an
 //! [`Epilogue`](gemm::Epilogue) adds a bias and a residual, clamps at zero and takes statistics while a result
@@ -29,6 +29,7 @@
 //! Slices that do not fit a geometry are mistakes of the calling code and panic.
 
 pub mod adaptive_pool2d;
+pub mod arena;
 pub mod avg_pool2d;
 pub mod batch_norm;
 pub mod conv2d;

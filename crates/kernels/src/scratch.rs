@@ -1,8 +1,10 @@
 //! Working memory that is kept from one call to the next.
 //!
 //! Fresh pages cost more than many kernels do, so each thread keeps the buffers its kernels asked for and
-//! hands them out again. Nesting is fine: each [`with`] gets a buffer of its own.
+//! hands them out again; large ones come from the [`arena`], where arrays can have them in between. Nesting is
+//! fine: each [`with`] gets a buffer of its own.
 
+use crate::arena::{self, Block};
 use bytemuck::Pod;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::RefCell;
@@ -24,6 +26,11 @@ thread_local! {
 pub fn with<T: Pod, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
     const { assert!(align_of::<T>() <= ALIGNMENT) };
     let bytes = len.checked_mul(size_of::<T>()).expect("scratch size overflows");
+    if bytes >= arena::LARGE {
+        let mut block = Block::new(bytes.div_ceil(size_of::<f32>()));
+        // SAFETY: as below, but for the block, which is this call's until it is dropped.
+        return f(unsafe { std::slice::from_raw_parts_mut(block.as_mut_ptr().cast(), len) });
+    }
     let buffer = take(bytes);
     // SAFETY: the buffer has at least `bytes` initialized bytes, aligned for T; any bit pattern is a T; it is
     // owned here until it is given back.

@@ -1,20 +1,21 @@
 //! The buffer pool: float buffers, aligned to a cache line, that are reused instead of returned to the system.
 //!
 //! A training step allocates the same sizes again and again, and fresh pages cost more (the kernel zeroes and
-//! maps each at first touch) than many of the kernels that fill them. A freed buffer therefore goes back to a
-//! free list of its size class; the next request of that class takes it with whatever it contains. No `unsafe`:
-//! every block was zeroed once when it was created, so its contents are always initialized floats.
+//! maps each at first touch) than many of the kernels that fill them. Large buffers are cut out of the [`arena`],
+//! where what one layer frees is room for the next, whatever its size. A freed small one goes back to a free list of
+//! its size class; the next request of that class takes it with whatever it contains. No `unsafe`: every block was
+//! zeroed once when it was created, so its contents are always initialized floats.
 //!
-//! Idle blocks are kept as long as all blocks together take little more than arrays have needed at once. Beyond
-//! that a request takes a block that is too large, or lets idle ones go: a step's first layers have large arrays and
-//! its last layers small ones, and keeping blocks for each would double the memory.
+//! Idle small blocks are kept as long as all of them together take little more than arrays have needed at once. Beyond
+//! that a request takes a block that is too large, or lets idle ones go.
 
 use crate::recycle;
 use bytemuck::{Pod, Zeroable};
+use cresset_kernels::arena::{self, Block};
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard};
 
 /// 64 bytes: a cache line, and one AVX-512 register.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -23,12 +24,14 @@ pub(crate) struct Line([f32; LANES]);
 const LANES: usize = 16;
 
 /// Free blocks by their length in lines.
-static FREE: Mutex<FreeLists> = Mutex::new(FreeLists { blocks: BTreeMap::new(), lines: 0, most: 0 });
+static FREE: Mutex<FreeLists> = Mutex::new(FreeLists::new());
 
 struct FreeLists {
     blocks: BTreeMap<usize, Vec<Vec<Line>>>,
     /// Lines of all idle blocks.
-    lines: usize,
+    idle: usize,
+    /// Lines of all blocks that were taken and not given back.
+    in_use: usize,
     /// The most lines that have been in use at once.
     most: usize,
 }
@@ -43,22 +46,19 @@ fn class(lines: usize) -> usize {
     lines.div_ceil(step) * step
 }
 
-/// Lines handed out and not yet returned, and the most of them there have been at once.
+/// Bytes that arrays hold, and the most of them there have been at once.
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
 /// How many times as large as a request a block may be, when the alternative is fresh memory.
 const TOO_LARGE: usize = 4;
 
-fn take(lines: usize) -> Vec<Line> {
-    let block = find_or_allocate(class(lines));
-    let in_use = IN_USE.fetch_add(block.len(), Relaxed) + block.len();
-    PEAK.fetch_max(in_use, Relaxed);
-    block
+fn free_lists() -> MutexGuard<'static, FreeLists> {
+    FREE.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 fn find_or_allocate(class: usize) -> Vec<Line> {
-    let found = FREE.lock().unwrap_or_else(|e| e.into_inner()).take(class, IN_USE.load(Relaxed));
+    let found = free_lists().take(class);
     found.unwrap_or_else(|evicted| {
         drop(evicted);
         bytemuck::allocation::zeroed_vec(class)
@@ -66,14 +66,21 @@ fn find_or_allocate(class: usize) -> Vec<Line> {
 }
 
 impl FreeLists {
-    /// An idle block for `class` lines while `in_use` are in use, or the blocks to let go before new memory is taken.
-    fn take(&mut self, class: usize, in_use: usize) -> Result<Vec<Line>, Vec<Vec<Line>>> {
+    const fn new() -> Self {
+        Self { blocks: BTreeMap::new(), idle: 0, in_use: 0, most: 0 }
+    }
+
+    /// An idle block for `class` lines, or the blocks to let go before one is made of new memory.
+    fn take(&mut self, class: usize) -> Result<Vec<Line>, Vec<Vec<Line>>> {
         // A block up to a quarter too large is as good.
-        if let Some(block) = self.find(class, class + class / 4) {
-            return Ok(block);
-        }
-        self.most = self.most.max(in_use + class);
-        let (held, limit) = (in_use + self.lines + class, self.most + self.most / 8);
+        let found = self.find(class, class + class / 4).map_or_else(|| self.take_other(class), Ok);
+        self.in_use += found.as_ref().map_or(class, Vec::len);
+        found
+    }
+
+    fn take_other(&mut self, class: usize) -> Result<Vec<Line>, Vec<Vec<Line>>> {
+        self.most = self.most.max(self.in_use + class);
+        let (held, limit) = (self.in_use + self.idle + class, self.most + self.most / 8);
         if held <= limit {
             return Err(Vec::new());
         }
@@ -81,14 +88,15 @@ impl FreeLists {
     }
 
     fn give_back(&mut self, block: Vec<Line>) {
-        self.lines += block.len();
+        self.in_use -= block.len();
+        self.idle += block.len();
         self.blocks.entry(block.len()).or_default().push(block);
     }
 
-    /// Takes an idle block of `smallest` to `largest` lines.
+    /// Removes an idle block of `smallest` to `largest` lines.
     fn find(&mut self, smallest: usize, largest: usize) -> Option<Vec<Line>> {
         let block = self.blocks.range_mut(smallest..=largest).find_map(|(_, list)| list.pop())?;
-        self.lines -= block.len();
+        self.idle -= block.len();
         Some(block)
     }
 
@@ -106,30 +114,31 @@ impl FreeLists {
                 None => drop(list.remove()),
             }
         }
-        self.lines -= freed;
+        self.idle -= freed;
         evicted
     }
 }
 
-/// Returns all idle blocks to the system.
+/// Returns idle memory to the system: all small blocks, and of the large ones what lies together.
 pub fn release_idle_memory() {
     recycle::release();
     let blocks = {
-        let mut free = FREE.lock().unwrap_or_else(|e| e.into_inner());
-        (free.lines, free.most) = (0, 0);
+        let mut free = free_lists();
+        (free.idle, free.most) = (0, 0);
         std::mem::take(&mut free.blocks)
     };
     drop(blocks);
+    arena::release_idle();
 }
 
 /// Bytes that arrays hold in buffers from the pool now. Memory of a caller's `Vec` is not counted.
 pub fn memory_in_use() -> usize {
-    IN_USE.load(Relaxed) * size_of::<Line>()
+    IN_USE.load(Relaxed)
 }
 
 /// The most bytes that arrays held at once since the start or [`reset_peak_memory`].
 pub fn peak_memory() -> usize {
-    PEAK.load(Relaxed) * size_of::<Line>()
+    PEAK.load(Relaxed)
 }
 
 /// Starts measuring [`peak_memory`] anew, from what is in use now.
@@ -139,29 +148,48 @@ pub fn reset_peak_memory() {
 
 /// A fixed-length run of floats. Comes from the pool and returns to it, unless it wraps a caller's `Vec`.
 pub(crate) enum Floats {
-    Pooled { lines: Vec<Line>, len: usize },
+    Small { lines: Vec<Line>, len: usize },
+    Large { block: Block, len: usize },
     Owned(Vec<f32>),
 }
 
 impl Floats {
     /// `len` floats of unspecified value (NaN in debug builds, so that a kernel that forgets one is noticed).
     pub fn new(len: usize) -> Self {
-        let mut floats = Floats::Pooled { lines: take(len.div_ceil(LANES)), len };
+        let mut floats = Self::take(len);
         if cfg!(debug_assertions) {
             floats.fill(f32::NAN);
         }
         floats
     }
+
+    fn take(len: usize) -> Self {
+        let floats = if len >= arena::LARGE / size_of::<f32>() {
+            Floats::Large { block: Block::new(len), len }
+        } else {
+            Floats::Small { lines: find_or_allocate(class(len.div_ceil(LANES))), len }
+        };
+        let in_use = IN_USE.fetch_add(floats.bytes(), Relaxed) + floats.bytes();
+        PEAK.fetch_max(in_use, Relaxed);
+        floats
+    }
+
+    /// Bytes of the pool that this holds.
+    fn bytes(&self) -> usize {
+        match self {
+            Floats::Small { lines, .. } => size_of_val(lines.as_slice()),
+            Floats::Large { block, .. } => size_of_val::<[f32]>(block),
+            Floats::Owned(_) => 0,
+        }
+    }
 }
 
 impl Drop for Floats {
     fn drop(&mut self) {
+        IN_USE.fetch_sub(self.bytes(), Relaxed);
         match self {
-            Floats::Pooled { lines, .. } => {
-                let lines = std::mem::take(lines);
-                IN_USE.fetch_sub(lines.len(), Relaxed);
-                FREE.lock().unwrap_or_else(|e| e.into_inner()).give_back(lines);
-            }
+            Floats::Small { lines, .. } => free_lists().give_back(std::mem::take(lines)),
+            Floats::Large { .. } => {}
             Floats::Owned(vector) => recycle::recycle(std::mem::take(vector)),
         }
     }
@@ -171,7 +199,8 @@ impl Deref for Floats {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
         match self {
-            Floats::Pooled { lines, len } => &bytemuck::cast_slice(lines)[..*len],
+            Floats::Small { lines, len } => &bytemuck::cast_slice(lines)[..*len],
+            Floats::Large { block, len } => &block[..*len],
             Floats::Owned(v) => v,
         }
     }
@@ -180,7 +209,8 @@ impl Deref for Floats {
 impl DerefMut for Floats {
     fn deref_mut(&mut self) -> &mut [f32] {
         match self {
-            Floats::Pooled { lines, len } => &mut bytemuck::cast_slice_mut(lines)[..*len],
+            Floats::Small { lines, len } => &mut bytemuck::cast_slice_mut(lines)[..*len],
+            Floats::Large { block, len } => &mut block[..*len],
             Floats::Owned(v) => v,
         }
     }
@@ -188,7 +218,7 @@ impl DerefMut for Floats {
 
 impl Clone for Floats {
     fn clone(&self) -> Self {
-        let mut copy = Floats::Pooled { lines: take(self.len().div_ceil(LANES)), len: self.len() };
+        let mut copy = Self::take(self.len());
         copy.copy_from_slice(self);
         copy
     }
@@ -209,6 +239,16 @@ mod tests {
     }
 
     #[test]
+    fn a_large_one_is_counted_in_pages_and_copied() {
+        let mut large = Floats::new(arena::LARGE / size_of::<f32>() + 1);
+        assert_eq!(large.bytes(), arena::LARGE + 4096);
+        large.fill(1.5);
+        let copy = large.clone();
+        assert_eq!((copy.len(), copy[copy.len() - 1]), (large.len(), 1.5));
+        assert_ne!(copy.as_ptr(), large.as_ptr());
+    }
+
+    #[test]
     fn classes_waste_at_most_an_eighth() {
         for n in 1..100_000 {
             let c = class(n);
@@ -219,11 +259,11 @@ mod tests {
     #[test]
     fn steps_of_unlike_arrays_settle_without_fresh_memory() {
         // Not the global pool, which other tests share.
-        let mut pool = FreeLists { blocks: BTreeMap::new(), lines: 0, most: 0 };
+        let mut pool = FreeLists::new();
         let mut step = || {
             let (mut fresh, mut previous) = (0, Vec::new());
             for lines in [4096, 4096, 1024, 2048, 512, 1024, 256] {
-                let block = pool.take(lines, previous.len()).unwrap_or_else(|_| {
+                let block = pool.take(lines).unwrap_or_else(|_| {
                     fresh += lines;
                     bytemuck::allocation::zeroed_vec(lines)
                 });

@@ -25,6 +25,10 @@
 //! is in cache. [`conv2d`] builds on it, with Winograd's algorithm where it pays ([`conv2d::choose`] has the
 //! rules, [`conv2d::set_exact`] switches it off).
 //!
+//! **Numbers.** Everything is computed in float32. Activations, and the gradients that flow back along them, may be
+//! stored as bfloat16: kernels of one pass over memory are generic over [`Element`], convolutions have
+//! [`conv2d::bfloat16`].
+//!
 //! **Errors.** What may come from outside is checked by `validate` functions that return a [`GeometryError`].
 //! Slices that do not fit a geometry are mistakes of the calling code and panic.
 
@@ -49,6 +53,7 @@ pub mod simd;
 pub mod softmax;
 
 mod channels;
+mod element;
 mod geometry;
 mod rows;
 #[cfg(test)]
@@ -57,4 +62,6 @@ mod vectorize;
 mod window;
 mod window_mean;
 
+pub use element::Element;
 pub use geometry::GeometryError;
+pub use half::bf16;

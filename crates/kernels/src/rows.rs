@@ -52,10 +52,10 @@ pub(crate) fn narrow(columns: usize, wide: &mut [f32]) {
 
 /// As [`parallel::for_each_chunk`] of whole rows, the last chunk first: what was written from the first row to the
 /// last is in the caches at its end.
-pub(crate) fn for_each_chunk_from_the_end(
-    data: &mut [f32],
+pub(crate) fn for_each_chunk_from_the_end<T: Send>(
+    data: &mut [T],
     columns: usize,
-    f: impl Fn(usize, &mut [f32]) + Sync,
+    f: impl Fn(usize, &mut [T]) + Sync,
 ) {
     let columns = columns.max(1);
     let (len, chunk) = (data.len(), MIN_BLOCK.div_ceil(columns) * columns);

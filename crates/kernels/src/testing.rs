@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 use std::sync::OnceLock;
 
+use half::bf16;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 fn pools() -> &'static [ThreadPool] {
@@ -64,6 +65,16 @@ impl<A: Bits, B: Bits, C: Bits> Bits for (A, B, C) {
     fn bits(&self) -> Vec<u64> {
         [self.0.bits(), self.1.bits(), self.2.bits()].concat()
     }
+}
+
+/// Rounded to bfloat16.
+pub(crate) fn to_bfloat16(x: &[f32]) -> Vec<bf16> {
+    x.iter().map(|&x| bf16::from_f32(x)).collect()
+}
+
+/// The same numbers as float32.
+pub(crate) fn from_bfloat16(x: &[bf16]) -> Vec<f32> {
+    x.iter().map(|x| x.to_f32()).collect()
 }
 
 /// Runs `f` with 1, 2, 3 and 8 threads, checks that all results have the same bits, and returns the result.

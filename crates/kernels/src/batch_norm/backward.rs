@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::parallel::{self, DisjointMut};
 use crate::pointwise::gate;
 use crate::vectorize::vectorize;
-use crate::{rows, scratch};
+use crate::{Element, rows, scratch};
 
 /// Whose statistics normalized the forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +18,14 @@ pub enum Mode {
 
 /// What followed the normalization, and how to know where a ReLU was active.
 #[derive(Clone, Copy, Debug)]
-pub enum Relu<'a> {
+pub enum Relu<'a, E = f32> {
     /// No ReLU.
     None,
     /// A ReLU directly behind the normalization: its mask is recomputed from `x`, which costs no memory
     /// traffic.
     Recompute,
     /// A ReLU with this output (rows, channels): needed when a residual was added before it.
-    Output(&'a [f32]),
+    Output(&'a [E]),
 }
 
 /// What the gradient needs to know of the forward pass.
@@ -34,7 +34,7 @@ pub enum Relu<'a> {
 /// which takes the place of what is no longer wanted. Each starts where the one before it ended, in this file or
 /// not: that is what the caches still hold.
 #[derive(Clone, Copy, Debug)]
-pub struct Backward<'a> {
+pub struct Backward<'a, E = f32> {
     /// Mean of each channel that was subtracted.
     pub mean: &'a [f32],
     /// Biased variance of each channel that was divided by.
@@ -46,18 +46,18 @@ pub struct Backward<'a> {
     /// Bias of each channel; `None` is 0. Only used to recompute the mask of a ReLU.
     pub bias: Option<&'a [f32]>,
     /// The ReLU behind the normalization.
-    pub relu: Relu<'a>,
+    pub relu: Relu<'a, E>,
     /// Batch or running statistics.
     pub mode: Mode,
 }
 
-impl Backward<'_> {
+impl<E: Element> Backward<'_, E> {
     /// Computes `dx`, which takes the place of `dy`, `dweight` and `dbias` from the input `x` (rows, channels).
     ///
     /// # Panics
     /// When a slice has the wrong length.
     #[track_caller]
-    pub fn run(&self, x: &[f32], dy: &mut [f32], dweight: &mut [f32], dbias: &mut [f32]) {
+    pub fn run(&self, x: &[E], dy: &mut [E], dweight: &mut [f32], dbias: &mut [f32]) {
         self.check(x, dy, dweight, dbias);
         self.with_gate(|gate| {
             let sums = self.sums(gate, x, &Incoming::Shared(dy));
@@ -71,7 +71,7 @@ impl Backward<'_> {
     /// # Panics
     /// When a slice has the wrong length.
     #[track_caller]
-    pub fn run_beside(&self, x: &mut [f32], dy: &[f32], dweight: &mut [f32], dbias: &mut [f32]) {
+    pub fn run_beside(&self, x: &mut [E], dy: &[E], dweight: &mut [f32], dbias: &mut [f32]) {
         self.check(x, dy, dweight, dbias);
         self.with_gate(|gate| {
             let sums = self.sums(gate, x, &Incoming::Shared(dy));
@@ -86,7 +86,7 @@ impl Backward<'_> {
     /// # Panics
     /// When a slice has the wrong length.
     #[track_caller]
-    pub fn run_with_residual(&self, x: &mut [f32], dy: &mut [f32], dweight: &mut [f32], dbias: &mut [f32]) {
+    pub fn run_with_residual(&self, x: &mut [E], dy: &mut [E], dweight: &mut [f32], dbias: &mut [f32]) {
         self.check(x, dy, dweight, dbias);
         self.with_gate(|gate| {
             let sums = self.sums(gate, x, &Incoming::Gated(DisjointMut::new(dy)));
@@ -97,7 +97,7 @@ impl Backward<'_> {
     }
 
     #[track_caller]
-    fn check(&self, x: &[f32], dy: &[f32], dweight: &[f32], dbias: &[f32]) {
+    fn check(&self, x: &[E], dy: &[E], dweight: &[f32], dbias: &[f32]) {
         let channels = self.mean.len();
         assert_eq!(x.len(), dy.len(), "batch_norm: length of x");
         assert_eq!(self.variance.len(), channels, "batch_norm: length of variance");
@@ -114,7 +114,7 @@ impl Backward<'_> {
     }
 
     /// Folds the parameters as the forward pass did, so that a recomputed mask has the same bits.
-    fn with_gate(&self, f: impl FnOnce(&Gate<'_>)) {
+    fn with_gate(&self, f: impl FnOnce(&Gate<'_, E>)) {
         let channels = self.mean.len();
         scratch::with(2 * channels, |fold: &mut [f32]| {
             let (scale, shift) = fold.split_at_mut(channels);
@@ -126,7 +126,7 @@ impl Backward<'_> {
     }
 
     /// First pass: sums over the rows, block by block, the last rows first.
-    fn sums(&self, gate: &Gate<'_>, x: &[f32], dy: &Incoming<'_>) -> Sums {
+    fn sums(&self, gate: &Gate<'_, E>, x: &[E], dy: &Incoming<'_, E>) -> Sums {
         let channels = self.mean.len();
         let rows = x.len().checked_div(channels).unwrap_or(0);
         let block = rows::block(channels);
@@ -158,7 +158,7 @@ impl Backward<'_> {
     }
 
     /// Second pass: `dx` of each element from its `x` and `dy`, one of which is in `dx` already.
-    fn input_gradient(&self, gate: &Gate<'_>, sums: &Sums, other: Other<'_>, dx: &mut [f32]) {
+    fn input_gradient(&self, gate: &Gate<'_, E>, sums: &Sums, other: Other<'_, E>, dx: &mut [E]) {
         let channels = self.mean.len();
         if dx.is_empty() {
             return;
@@ -191,13 +191,13 @@ impl Backward<'_> {
 
 /// `dx = scale * g + (x - mean) * slope + offset`, one wide row after the other.
 #[inline(always)]
-fn input_gradient_rows(
+fn input_gradient_rows<E: Element>(
     start: usize,
-    gate: &Gate<'_>,
+    gate: &Gate<'_, E>,
     [slope, offset, mean]: [&[f32]; 3],
-    other: Other<'_>,
+    other: Other<'_, E>,
     row: &mut [f32],
-    dx: &mut [f32],
+    dx: &mut [E],
 ) {
     let wide = mean.len();
     for (i, dx) in dx.chunks_mut(wide).enumerate() {
@@ -208,13 +208,13 @@ fn input_gradient_rows(
                 let x = &x[i * wide..][..dx.len()];
                 gate.pass(start + i * wide, x, dx, row);
                 for (((d, g), x), (((a, b), c), m)) in dx.iter_mut().zip(row).zip(x).zip(parameters) {
-                    *d = a * *g + ((x - m) * b + c);
+                    *d = E::narrow(a * *g + ((x.widen() - m) * b + c));
                 }
             }
             Other::Dy(dy) => {
                 gate.pass(start + i * wide, dx, &dy[i * wide..], row);
                 for ((d, g), (((a, b), c), m)) in dx.iter_mut().zip(row).zip(parameters) {
-                    *d = a * *g + ((*d - m) * b + c);
+                    *d = E::narrow(a * *g + ((d.widen() - m) * b + c));
                 }
             }
         }
@@ -223,12 +223,12 @@ fn input_gradient_rows(
 
 /// Of `x` and `dy`, the one whose place `dx` does not take.
 #[derive(Clone, Copy)]
-enum Other<'a> {
-    X(&'a [f32]),
-    Dy(&'a [f32]),
+enum Other<'a, E> {
+    X(&'a [E]),
+    Dy(&'a [E]),
 }
 
-impl Other<'_> {
+impl<E> Other<'_, E> {
     /// What begins at this element.
     fn from(self, start: usize) -> Self {
         match self {
@@ -239,41 +239,45 @@ impl Other<'_> {
 }
 
 /// The gradient that comes in.
-enum Incoming<'a> {
+enum Incoming<'a, E> {
     /// Left as it is.
-    Shared(&'a [f32]),
+    Shared(&'a [E]),
     /// Set to 0 where the ReLU was not active.
-    Gated(DisjointMut<'a, f32>),
+    Gated(DisjointMut<'a, E>),
 }
 
 /// The ReLU, as seen by a gradient.
 #[derive(Clone, Copy)]
-struct Gate<'a> {
-    relu: Relu<'a>,
+struct Gate<'a, E> {
+    relu: Relu<'a, E>,
     /// Of a wide row.
     scale: &'a [f32],
     /// Of a wide row.
     shift: &'a [f32],
 }
 
-impl Gate<'_> {
+impl<E: Element> Gate<'_, E> {
     /// Writes what passes of `dy`, a wide row that starts at element `at` and whose input is `x`, to `g`.
     ///
     /// Never in place: a choice between a number and what is already there becomes a masked store, which
     /// takes tens of cycles on many processors.
     #[inline(always)]
-    fn pass(&self, at: usize, x: &[f32], dy: &[f32], g: &mut [f32]) {
+    fn pass(&self, at: usize, x: &[E], dy: &[E], g: &mut [f32]) {
         match self.relu {
-            Relu::None => g.copy_from_slice(&dy[..g.len()]),
+            Relu::None => {
+                for (g, dy) in g.iter_mut().zip(dy) {
+                    *g = dy.widen();
+                }
+            }
             Relu::Recompute => {
                 let parameters = self.scale.iter().zip(self.shift);
                 for ((g, dy), (x, (a, b))) in g.iter_mut().zip(dy).zip(x.iter().zip(parameters)) {
-                    *g = gate(*dy, a * x + b);
+                    *g = gate(dy.widen(), a * x.widen() + b);
                 }
             }
             Relu::Output(y) => {
                 for ((g, dy), y) in g.iter_mut().zip(dy).zip(&y[at..]) {
-                    *g = gate(*dy, *y);
+                    *g = gate(dy.widen(), y.widen());
                 }
             }
         }
@@ -294,13 +298,13 @@ impl Sums {
     }
 
     /// Adds the elements of `range`, which are whole rows. `mean` is that of a wide row.
-    fn add_block(
+    fn add_block<E: Element>(
         &mut self,
         range: Range<usize>,
-        gate: &Gate<'_>,
+        gate: &Gate<'_, E>,
         mean: &[f32],
-        x: &[f32],
-        dy: &Incoming<'_>,
+        x: &[E],
+        dy: &Incoming<'_, E>,
     ) {
         let wide = mean.len();
         scratch::with(3 * wide, |buffer: &mut [f32]| {
@@ -320,7 +324,9 @@ impl Sums {
                                 // SAFETY: blocks do not overlap, nor do the wide rows of one.
                                 let dy = unsafe { dy.slice(at..end) };
                                 gate.pass(at, x, dy, g);
-                                dy.copy_from_slice(g);
+                                for (dy, g) in dy.iter_mut().zip(&*g) {
+                                    *dy = E::narrow(*g);
+                                }
                             }
                         }
                         let inputs = x.iter().zip(mean);
@@ -328,7 +334,7 @@ impl Sums {
                             gradient.iter_mut().zip(&mut *product).zip(g.iter().zip(inputs))
                         {
                             *s += g;
-                            *p += g * (x - m);
+                            *p += g * (x.widen() - m);
                         }
                     }
                     rows::narrow(self.gradient.len(), gradient);

@@ -1,8 +1,8 @@
 //! Normalization, affine map, residual and ReLU in one pass.
 
 use crate::pointwise::positive_part;
-use crate::rows;
 use crate::vectorize::vectorize;
+use crate::{Element, rows};
 
 /// Folds statistics and affine parameters of each channel into `y = scale * x + shift`.
 ///
@@ -41,13 +41,13 @@ pub fn fold(
 /// # Panics
 /// When a slice has the wrong length.
 #[track_caller]
-pub fn normalize(
-    x: &[f32],
+pub fn normalize<E: Element>(
+    x: &[E],
     scale: &[f32],
     shift: &[f32],
-    residual: Option<&[f32]>,
+    residual: Option<&[E]>,
     relu: bool,
-    y: &mut [f32],
+    y: &mut [E],
 ) {
     assert_eq!(x.len(), y.len(), "batch_norm: length of x");
     run(Some(x), scale, shift, residual, relu, y);
@@ -58,16 +58,29 @@ pub fn normalize(
 /// # Panics
 /// When a slice has the wrong length.
 #[track_caller]
-pub fn normalize_in_place(x: &mut [f32], scale: &[f32], shift: &[f32], residual: Option<&[f32]>, relu: bool) {
+pub fn normalize_in_place<E: Element>(
+    x: &mut [E],
+    scale: &[f32],
+    shift: &[f32],
+    residual: Option<&[E]>,
+    relu: bool,
+) {
     run(None, scale, shift, residual, relu, x);
 }
 
 /// `x` is `None` when it is in `y` already.
 #[track_caller]
-fn run(x: Option<&[f32]>, scale: &[f32], shift: &[f32], residual: Option<&[f32]>, relu: bool, y: &mut [f32]) {
+fn run<E: Element>(
+    x: Option<&[E]>,
+    scale: &[f32],
+    shift: &[f32],
+    residual: Option<&[E]>,
+    relu: bool,
+    y: &mut [E],
+) {
     let channels = scale.len();
     assert_eq!(shift.len(), channels, "batch_norm: length of shift");
-    assert_eq!(residual.map_or(y.len(), <[f32]>::len), y.len(), "batch_norm: length of residual");
+    assert_eq!(residual.map_or(y.len(), <[E]>::len), y.len(), "batch_norm: length of residual");
     if y.is_empty() {
         return;
     }
@@ -88,13 +101,13 @@ fn run(x: Option<&[f32]>, scale: &[f32], shift: &[f32], residual: Option<&[f32]>
 /// One wide row after the other: an `x` elsewhere is first copied to `y`, where it stays in the nearest
 /// cache.
 #[inline(always)]
-fn chunk(
-    x: Option<&[f32]>,
+fn chunk<E: Element>(
+    x: Option<&[E]>,
     scale: &[f32],
     shift: &[f32],
-    residual: Option<&[f32]>,
+    residual: Option<&[E]>,
     activation: impl Fn(f32) -> f32,
-    y: &mut [f32],
+    y: &mut [E],
 ) {
     let wide = scale.len();
     vectorize(
@@ -108,11 +121,11 @@ fn chunk(
                 if let Some(residual) = residual {
                     let residual = &residual[i * wide..];
                     for ((y, (a, b)), r) in y.iter_mut().zip(parameters).zip(residual) {
-                        *y = activation(a * *y + b + r);
+                        *y = E::narrow(activation(a * y.widen() + b + r.widen()));
                     }
                 } else {
                     for (y, (a, b)) in y.iter_mut().zip(parameters) {
-                        *y = activation(a * *y + b);
+                        *y = E::narrow(activation(a * y.widen() + b));
                     }
                 }
             }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{assert_close, on_any_threads, random};
+use crate::testing::{assert_close, from_bfloat16, on_any_threads, random, to_bfloat16};
 
 /// (rows, channels), from nothing to several blocks and tasks with ragged ends.
 const SIZES: [(usize, usize); 11] = [
@@ -249,6 +249,55 @@ impl Relu<'_> {
             Relu::None => "none",
             Relu::Recompute => "recompute",
             Relu::Output(_) => "output",
+        }
+    }
+}
+
+/// Bfloat16 rows give what the same rows give in float32, rounded once.
+#[test]
+fn bfloat16_is_float32_rounded_once() {
+    for size in SIZES {
+        let case = Case::new(size);
+        let n = case.channels;
+        let [x, residual, dy] = [&case.x, &case.residual, &case.dy].map(|v| to_bfloat16(v));
+        let [wide_x, wide_residual, wide_dy] = [&x, &residual, &dy].map(|v| from_bfloat16(v));
+        let (mut mean, mut variance) = (vec![0.0; n], vec![0.0; n]);
+        statistics(case.rows, &wide_x, &mut mean, &mut variance);
+        let (weight, bias) = (Some(&case.weight[..]), Some(&case.bias[..]));
+        let (mut scale, mut shift) = (vec![0.0; n], vec![0.0; n]);
+        fold(&mean, &variance, EPSILON, weight, bias, &mut scale, &mut shift);
+        let (mut y, mut wide_y) = (x.clone(), wide_x.clone());
+        normalize_in_place(&mut y, &scale, &shift, Some(&residual), true);
+        normalize_in_place(&mut wide_y, &scale, &shift, Some(&wide_residual), true);
+        assert_eq!(y, to_bfloat16(&wide_y), "{size:?}");
+        let mut again = dy.clone();
+        normalize(&x, &scale, &shift, Some(&residual), true, &mut again);
+        assert_eq!(again, y, "{size:?}");
+
+        let wide_y = from_bfloat16(&y);
+        let (mean, variance, mode) = (&mean[..], &variance[..], Mode::Batch);
+        let sums = || [vec![f32::NAN; n], vec![f32::NAN; n]];
+        let wide = |relu| Backward { mean, variance, epsilon: EPSILON, weight, bias, relu, mode };
+        let short = |relu| Backward { mean, variance, epsilon: EPSILON, weight, bias, relu, mode };
+        for (wide, short) in [
+            (wide(Relu::None), short(Relu::None)),
+            (wide(Relu::Recompute), short(Relu::Recompute)),
+            (wide(Relu::Output(&wide_y)), short(Relu::Output(&y))),
+        ] {
+            let ([mut a, mut b], [mut c, mut d]) = (sums(), sums());
+            let (mut dx, mut wide_dx) = (dy.clone(), wide_dy.clone());
+            short.run(&x, &mut dx, &mut a, &mut b);
+            wide.run(&wide_x, &mut wide_dx, &mut c, &mut d);
+            assert_eq!(dx, to_bfloat16(&wide_dx), "{size:?}");
+            assert_eq!((&a, &b), (&c, &d), "{size:?}");
+            let mut dx = x.clone();
+            short.run_beside(&mut dx, &dy, &mut a, &mut b);
+            assert_eq!(dx, to_bfloat16(&wide_dx), "{size:?}");
+            let ([mut dx, mut dr], [mut wide_dx, mut wide_dr]) =
+                ([x.clone(), dy.clone()], [wide_x.clone(), wide_dy.clone()]);
+            short.run_with_residual(&mut dx, &mut dr, &mut a, &mut b);
+            wide.run_with_residual(&mut wide_dx, &mut wide_dr, &mut c, &mut d);
+            assert_eq!((dx, dr), (to_bfloat16(&wide_dx), to_bfloat16(&wide_dr)), "{size:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Arrays are dense: inputs (N, H, W, C), weights (O, kh, kw, C / groups), outputs (N, Ho, Wo, O).
 //! Every function overwrites its output, which may hold anything before.
 
+pub mod bfloat16;
 mod bias;
 pub mod choose;
 mod depthwise;

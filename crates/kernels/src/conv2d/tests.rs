@@ -6,7 +6,7 @@ use super::choose::{Algorithm, Pass};
 use super::{ColumnStatistics, Conv2dGeometry as G, Epilogue, PreparedConv2d, oracle};
 
 /// Small reproducible numbers in [-1, 1).
-fn numbers(len: usize, seed: u32) -> Vec<f32> {
+pub(super) fn numbers(len: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(747796405).wrapping_add(2891336453);
     let mut next = || {
         state = state.wrapping_mul(1664525).wrapping_add(1013904223);
@@ -16,7 +16,7 @@ fn numbers(len: usize, seed: u32) -> Vec<f32> {
 }
 
 #[rustfmt::skip]
-fn geometries() -> Vec<G> {
+pub(super) fn geometries() -> Vec<G> {
     let g = G::new;
     vec![
         g([1, 1, 1, 1], 1, [1, 1]),

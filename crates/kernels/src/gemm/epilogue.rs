@@ -19,11 +19,11 @@ impl ColumnStatistics<'_> {
 /// Applied to each element of a product: `max(0, product + bias + add)`, each part if wanted. The default
 /// does nothing.
 #[derive(Debug, Default)]
-pub struct Epilogue<'a> {
+pub struct Epilogue<'a, E = f32> {
     /// One value a column.
     pub bias: Option<&'a [f32]>,
     /// A tensor with the layout of the result, for instance a residual branch.
-    pub add: Option<&'a [f32]>,
+    pub add: Option<&'a [E]>,
     /// Clamp at zero, last. NaN stays NaN.
     pub relu: bool,
     /// Where to put the statistics of the finished result's columns.

@@ -1,7 +1,8 @@
 //! The gradient goes where the maximum was found.
 
 use super::Geometry;
-use crate::channels::{for_each_block, load, load_u16, store};
+use crate::Element;
+use crate::channels::{for_each_block, load_u16};
 use crate::parallel;
 use crate::simd::{Kernel, Simd, dispatch};
 use crate::window::Covers;
@@ -11,7 +12,7 @@ use crate::window::Covers;
 /// # Panics
 /// When the geometry is not valid or a slice has the wrong length.
 #[track_caller]
-pub fn backward(g: &Geometry, dy: &[f32], taps: &[u16], dx: &mut [f32]) {
+pub fn backward<E: Element>(g: &Geometry, dy: &[E], taps: &[u16], dx: &mut [E]) {
     let [rows, columns] = g.output_size();
     assert_eq!(dx.len(), g.input_len(), "max_pool2d: length of dx");
     assert_eq!(dy.len(), g.output_len(), "max_pool2d: length of dy");
@@ -34,10 +35,10 @@ pub fn backward(g: &Geometry, dy: &[f32], taps: &[u16], dx: &mut [f32]) {
 
 /// One row of `dx`, which each element gathers from the windows that cover it, in their order: nothing has to
 /// be cleared beforehand, and no two threads write to the same place.
-struct Row<'a> {
+struct Row<'a, E> {
     g: &'a Geometry,
     /// Of one image.
-    dy: &'a [f32],
+    dy: &'a [E],
     /// Of one image.
     taps: &'a [u16],
     /// Elements of a row of `dy`.
@@ -46,10 +47,10 @@ struct Row<'a> {
     rows: &'a [(usize, usize)],
     /// The same for columns.
     columns: &'a Covers,
-    dx: &'a mut [f32],
+    dx: &'a mut [E],
 }
 
-impl Kernel for Row<'_> {
+impl<E: Element> Kernel for Row<'_, E> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
@@ -67,12 +68,12 @@ impl Kernel for Row<'_> {
                             for &(column, kw) in columns {
                                 let at = row * self.windows + column * channels + c;
                                 let tap = load_u16::<S>(self.taps.as_ptr().add(at), n);
-                                let dy = load::<S>(self.dy.as_ptr().add(at), n);
+                                let dy = E::load::<S>(self.dy.as_ptr().add(at), n);
                                 let here = S::splat((kh * self.g.kernel[1] + kw) as f32);
                                 sum = S::add(sum, S::select_eq(tap, here, dy, S::zero()));
                             }
                         }
-                        store::<S>(dx.as_mut_ptr().add(c), sum, n);
+                        E::store::<S>(dx.as_mut_ptr().add(c), sum, n);
                     }
                 },
             );
@@ -81,7 +82,7 @@ impl Kernel for Row<'_> {
 }
 
 /// The commonest case: windows of 2 x 2 side by side. Each goes to four elements that belong to no other.
-fn quarters(g: &Geometry, dy: &[f32], taps: &[u16], dx: &mut [f32]) {
+fn quarters<E: Element>(g: &Geometry, dy: &[E], taps: &[u16], dx: &mut [E]) {
     let image = g.height * g.width * g.channels;
     let windows = (g.height / 2) * (g.width / 2) * g.channels;
     parallel::for_each_chunk(dx, image, |start, dx| {
@@ -94,15 +95,15 @@ fn quarters(g: &Geometry, dy: &[f32], taps: &[u16], dx: &mut [f32]) {
 }
 
 /// One image.
-struct Quarters<'a> {
+struct Quarters<'a, E> {
     width: usize,
     channels: usize,
-    dy: &'a [f32],
+    dy: &'a [E],
     taps: &'a [u16],
-    dx: &'a mut [f32],
+    dx: &'a mut [E],
 }
 
-impl Kernel for Quarters<'_> {
+impl<E: Element> Kernel for Quarters<'_, E> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
@@ -122,10 +123,10 @@ impl Kernel for Quarters<'_> {
                         // are left.
                         unsafe {
                             let tap = load_u16::<S>(taps.as_ptr().add(c), n);
-                            let dy = load::<S>(dy.as_ptr().add(c), n);
+                            let dy = E::load::<S>(dy.as_ptr().add(c), n);
                             for (i, at) in [0, channels, row, row + channels].into_iter().enumerate() {
                                 let here = S::select_eq(tap, S::splat(i as f32), dy, S::zero());
-                                store::<S>(dx.as_mut_ptr().add(at + c), here, n);
+                                E::store::<S>(dx.as_mut_ptr().add(at + c), here, n);
                             }
                         }
                     },
@@ -133,9 +134,9 @@ impl Kernel for Quarters<'_> {
             }
             // An odd last column or row belongs to no window.
             for dx in dx.chunks_exact_mut(row) {
-                dx[2 * windows..].fill(0.0);
+                dx[2 * windows..].fill(E::default());
             }
         }
-        pairs.into_remainder().fill(0.0);
+        pairs.into_remainder().fill(E::default());
     }
 }

@@ -3,7 +3,8 @@
 use std::ptr;
 
 use super::Geometry;
-use crate::channels::{for_each_block, load, store, store_u16};
+use crate::Element;
+use crate::channels::{for_each_block, store_u16};
 use crate::parallel::{self, DisjointMut};
 use crate::simd::{Kernel, Simd, dispatch};
 use crate::window::Part;
@@ -16,7 +17,7 @@ use crate::window::Part;
 /// # Panics
 /// When the geometry is not valid or a slice has the wrong length.
 #[track_caller]
-pub fn forward(g: &Geometry, x: &[f32], y: &mut [f32], taps: Option<&mut [u16]>) {
+pub fn forward<E: Element>(g: &Geometry, x: &[E], y: &mut [E], taps: Option<&mut [u16]>) {
     let [rows, columns] = g.output_size();
     assert_eq!(x.len(), g.input_len(), "max_pool2d: length of x");
     assert_eq!(y.len(), g.output_len(), "max_pool2d: length of y");
@@ -39,18 +40,18 @@ pub fn forward(g: &Geometry, x: &[f32], y: &mut [f32], taps: Option<&mut [u16]>)
 }
 
 /// One row of windows of one image.
-struct Row<'a> {
+struct Row<'a, E> {
     g: &'a Geometry,
     /// The rows of the windows.
     vertical: Part,
     /// The columns of each.
     horizontal: &'a [Part],
-    x: &'a [f32],
-    y: &'a mut [f32],
+    x: &'a [E],
+    y: &'a mut [E],
     taps: Option<&'a mut [u16]>,
 }
 
-impl Kernel for Row<'_> {
+impl<E: Element> Kernel for Row<'_, E> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
@@ -64,7 +65,7 @@ impl Kernel for Row<'_> {
     }
 }
 
-impl Row<'_> {
+impl<E: Element> Row<'_, E> {
     /// # Safety
     /// The processor must have the instruction set of `S`. When `TAPS`, `taps` must point to as many as y
     /// has.
@@ -91,11 +92,11 @@ impl Row<'_> {
                 // Sizes that the compiler knows become straight lines of code.
                 match (whole, size) {
                     (true, [2, 2]) => Shape { size: [2, 2], step, first: 0, kernel_width: 2 }
-                        .windows::<S, TAPS>(channels, count, x, stride, y, taps),
+                        .windows::<S, E, TAPS>(channels, count, x, stride, y, taps),
                     (true, [3, 3]) => Shape { size: [3, 3], step, first: 0, kernel_width: 3 }
-                        .windows::<S, TAPS>(channels, count, x, stride, y, taps),
+                        .windows::<S, E, TAPS>(channels, count, x, stride, y, taps),
                     _ => Shape { size, step, first, kernel_width: g.kernel[1] }
-                        .windows::<S, TAPS>(channels, count, x, stride, y, taps),
+                        .windows::<S, E, TAPS>(channels, count, x, stride, y, taps),
                 }
             }
             c += count;
@@ -124,13 +125,13 @@ impl Shape {
     /// The processor must have the instruction set of `S`; `x` must be valid for all channels of all taps,
     /// `y`, and when `TAPS` also `taps`, for all channels of all windows.
     #[inline(always)]
-    unsafe fn windows<S: Simd, const TAPS: bool>(
+    unsafe fn windows<S: Simd, E: Element, const TAPS: bool>(
         self,
         channels: usize,
         count: usize,
-        x: *const f32,
+        x: *const E,
         stride: usize,
-        y: *mut f32,
+        y: *mut E,
         taps: *mut u16,
     ) {
         for i in 0..count {
@@ -140,8 +141,8 @@ impl Shape {
                 |c, n| {
                     // SAFETY: the caller's promise.
                     unsafe {
-                        let (best, tap) = self.maximum::<S, TAPS>(x.add(i * stride + c), n);
-                        store::<S>(y.add(i * channels + c), best, n);
+                        let (best, tap) = self.maximum::<S, E, TAPS>(x.add(i * stride + c), n);
+                        E::store::<S>(y.add(i * channels + c), best, n);
                         if TAPS {
                             store_u16::<S>(taps.add(i * channels + c), tap, n);
                         }
@@ -156,14 +157,14 @@ impl Shape {
     /// # Safety
     /// As for [`Self::windows`].
     #[inline(always)]
-    unsafe fn maximum<S: Simd, const TAPS: bool>(self, x: *const f32, n: usize) -> (S::V, S::V) {
+    unsafe fn maximum<S: Simd, E: Element, const TAPS: bool>(self, x: *const E, n: usize) -> (S::V, S::V) {
         // SAFETY: the caller's promise.
         unsafe {
             let mut best = S::splat(f32::NEG_INFINITY);
             let mut tap = S::splat(self.first as f32);
             for i in 0..self.size[0] {
                 for j in 0..self.size[1] {
-                    let x = load::<S>(x.add(i * self.step[0] + j * self.step[1]), n);
+                    let x = E::load::<S>(x.add(i * self.step[0] + j * self.step[1]), n);
                     if TAPS {
                         let number = S::splat((self.first + i * self.kernel_width + j) as f32);
                         tap = S::select_above(x, best, number, tap);

@@ -127,3 +127,22 @@ fn bad_geometries_are_refused_with_reasons() {
         assert!(error.starts_with("max_pool2d: ") && error.contains(word), "{error}");
     }
 }
+
+#[test]
+fn bfloat16_has_the_same_maxima() {
+    use crate::testing::{from_bfloat16, to_bfloat16};
+    use half::bf16;
+    for g in geometries() {
+        let (x, dy) = (to_bfloat16(&random(g.input_len(), 1)), to_bfloat16(&random(g.output_len(), 2)));
+        let (wide_x, wide_dy) = (from_bfloat16(&x), from_bfloat16(&dy));
+        let (mut taps, mut wide_taps) = (vec![1; dy.len()], vec![2; dy.len()]);
+        let (mut y, mut wide_y) = (vec![bf16::NAN; dy.len()], vec![f32::NAN; dy.len()]);
+        forward(&g, &x, &mut y, Some(&mut taps));
+        forward(&g, &wide_x, &mut wide_y, Some(&mut wide_taps));
+        assert_eq!((from_bfloat16(&y), taps.clone()), (wide_y, wide_taps), "{g:?}");
+        let (mut dx, mut wide_dx) = (vec![bf16::NAN; x.len()], vec![f32::NAN; x.len()]);
+        backward(&g, &dy, &taps, &mut dx);
+        backward(&g, &wide_dy, &taps, &mut wide_dx);
+        assert_eq!(dx, to_bfloat16(&wide_dx), "{g:?}");
+    }
+}

@@ -1,13 +1,21 @@
 //! Sums, products and copies.
 
 use super::{map, map2, update, update2};
+use crate::Element;
 use crate::vectorize::vectorize;
 use crate::{parallel, rows};
+use half::bf16;
 
 /// `y = a + b`
 #[track_caller]
-pub fn add(a: &[f32], b: &[f32], y: &mut [f32]) {
-    map2(a, b, y, |a, b| a + b);
+pub fn add<E: Element>(a: &[E], b: &[E], y: &mut [E]) {
+    map2(
+        a,
+        b,
+        y,
+        #[inline(always)]
+        |a, b| E::narrow(a.widen() + b.widen()),
+    );
 }
 
 /// `y = a - b`
@@ -24,8 +32,13 @@ pub fn mul(a: &[f32], b: &[f32], y: &mut [f32]) {
 
 /// `y += x`
 #[track_caller]
-pub fn add_assign(y: &mut [f32], x: &[f32]) {
-    update2(y, x, |y, x| y + x);
+pub fn add_assign<E: Element>(y: &mut [E], x: &[E]) {
+    update2(
+        y,
+        x,
+        #[inline(always)]
+        |y, x| E::narrow(y.widen() + x.widen()),
+    );
 }
 
 /// `y *= x`
@@ -54,6 +67,28 @@ pub fn axpy(alpha: f32, x: &[f32], y: &mut [f32]) {
 /// Sets every element to `value`.
 pub fn fill(value: f32, y: &mut [f32]) {
     parallel::for_each_chunk(y, 1, |_, y| y.fill(value));
+}
+
+/// `y = x` as another type of numbers, rounded if that is the shorter one.
+#[track_caller]
+pub fn convert<A: Element, B: Element>(x: &[A], y: &mut [B]) {
+    map(
+        x,
+        y,
+        #[inline(always)]
+        |x| B::narrow(x.widen()),
+    );
+}
+
+/// `y` is `x` rounded to bfloat16: operands of mixed precision that stay float32.
+#[track_caller]
+pub fn round_to_bfloat16(x: &[f32], y: &mut [f32]) {
+    map(
+        x,
+        y,
+        #[inline(always)]
+        |x| bf16::narrow(x).widen(),
+    );
 }
 
 /// `y = x`

@@ -8,7 +8,7 @@ use crate::{parallel, vectorize::vectorize};
 /// `y[i] = f(x[i])`
 #[track_caller]
 #[inline(always)]
-pub(crate) fn map<T: Copy + Sync>(x: &[T], y: &mut [f32], f: impl Fn(T) -> f32 + Copy + Sync) {
+pub(crate) fn map<T: Copy + Sync, U: Send>(x: &[T], y: &mut [U], f: impl Fn(T) -> U + Copy + Sync) {
     assert_eq!(x.len(), y.len(), "lengths of input and output");
     parallel::for_each_chunk(y, 1, |start, y| {
         let x = &x[start..][..y.len()];
@@ -26,11 +26,11 @@ pub(crate) fn map<T: Copy + Sync>(x: &[T], y: &mut [f32], f: impl Fn(T) -> f32 +
 /// `y[i] = f(a[i], b[i])`
 #[track_caller]
 #[inline(always)]
-pub(crate) fn map2<T: Copy + Sync>(
-    a: &[f32],
-    b: &[T],
-    y: &mut [f32],
-    f: impl Fn(f32, T) -> f32 + Copy + Sync,
+pub(crate) fn map2<A: Copy + Sync, B: Copy + Sync, U: Send>(
+    a: &[A],
+    b: &[B],
+    y: &mut [U],
+    f: impl Fn(A, B) -> U + Copy + Sync,
 ) {
     assert!(a.len() == y.len() && b.len() == y.len(), "lengths {}, {} and {}", a.len(), b.len(), y.len());
     parallel::for_each_chunk(y, 1, |start, y| {
@@ -48,7 +48,7 @@ pub(crate) fn map2<T: Copy + Sync>(
 
 /// `y[i] = f(y[i])`
 #[inline(always)]
-pub(crate) fn update(y: &mut [f32], f: impl Fn(f32) -> f32 + Copy + Sync) {
+pub(crate) fn update<U: Copy + Send>(y: &mut [U], f: impl Fn(U) -> U + Copy + Sync) {
     parallel::for_each_chunk(y, 1, |_, y| {
         vectorize(
             #[inline(always)]
@@ -64,7 +64,11 @@ pub(crate) fn update(y: &mut [f32], f: impl Fn(f32) -> f32 + Copy + Sync) {
 /// `y[i] = f(y[i], x[i])`
 #[track_caller]
 #[inline(always)]
-pub(crate) fn update2<T: Copy + Sync>(y: &mut [f32], x: &[T], f: impl Fn(f32, T) -> f32 + Copy + Sync) {
+pub(crate) fn update2<T: Copy + Sync, U: Copy + Send>(
+    y: &mut [U],
+    x: &[T],
+    f: impl Fn(U, T) -> U + Copy + Sync,
+) {
     assert_eq!(x.len(), y.len(), "lengths of input and output");
     parallel::for_each_chunk(y, 1, |start, y| {
         let x = &x[start..][..y.len()];

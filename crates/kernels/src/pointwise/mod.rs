@@ -16,8 +16,8 @@ pub use activation::{
     silu_backward, tanh, tanh_backward,
 };
 pub use arithmetic::{
-    add, add_assign, axpy, bias_add, bias_add_in_place, copy, fill, mul, mul_assign, scale, scale_in_place,
-    sub,
+    add, add_assign, axpy, bias_add, bias_add_in_place, convert, copy, fill, mul, mul_assign,
+    round_to_bfloat16, scale, scale_in_place, sub,
 };
 pub(crate) use map::{map, map2, update, update2};
 pub(crate) use relu::{gate, positive_part};

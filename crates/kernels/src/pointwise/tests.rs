@@ -192,3 +192,35 @@ fn activation_gradients_match_differences() {
     check("gelu", &|x| x * normal(x).0, &|dx| gelu_backward(Gelu::Exact, &x, &dy, dx));
     check("gelu tanh", &gelu_tanh, &|dx| gelu_backward(Gelu::Tanh, &x, &dy, dx));
 }
+
+#[test]
+fn bfloat16_is_float32_rounded_once() {
+    use crate::testing::{from_bfloat16, to_bfloat16};
+    use half::bf16;
+    for len in SIZES {
+        let [a, b] = [1, 2].map(|seed| to_bfloat16(&random(len, seed)));
+        let [wide_a, wide_b] = [&a, &b].map(|v| from_bfloat16(v));
+        let rounded = |of: &dyn Fn(&mut [f32])| {
+            let mut y = vec![f32::NAN; len];
+            of(&mut y);
+            to_bfloat16(&y)
+        };
+        let found = |of: &dyn Fn(&mut [bf16])| {
+            let mut y = a.clone();
+            of(&mut y);
+            y
+        };
+        let sum = rounded(&|y| add(&wide_a, &wide_b, y));
+        assert_eq!(found(&|y| add(&a, &b, y)), sum);
+        assert_eq!(found(&|y| add_assign(y, &b)), sum);
+        assert_eq!(found(&|y| relu(&b, y)), rounded(&|y| relu(&wide_b, y)));
+        let gated = rounded(&|dx| relu_backward(&wide_b, &wide_a, dx));
+        assert_eq!(found(&|dx| relu_backward(&b, &a, dx)), gated);
+        assert_eq!(found(&|dy| relu_backward_in_place(&b, dy)), gated);
+        assert_eq!(found(&|y| convert(&wide_b, y)), b);
+        let x = random(len, 3);
+        let mut y = vec![f32::NAN; len];
+        round_to_bfloat16(&x, &mut y);
+        assert_eq!(y, from_bfloat16(&to_bfloat16(&x)));
+    }
+}

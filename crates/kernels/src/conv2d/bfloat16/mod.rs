@@ -1,0 +1,205 @@
+//! Convolution of activations that are stored as bfloat16, for training in mixed precision.
+//!
+//! Operands are bfloat16 numbers, the weights rounded to them from their float32 masters; products and sums are
+//! float32, and only what goes back to memory is rounded. A few images at a time are widened, computed with the
+//! algorithm that float32 would take, and rounded while they are still in cache: memory sees half the bytes.
+//!
+//! Accuracy: that of the algorithm in float32, and one rounding of the result (`2^-9` of it).
+
+#[cfg(test)]
+mod tests;
+
+use super::choose::{Algorithm, Pass};
+use super::{Conv2dGeometry, add_input_gradient, bias, forward_by, input_gradient as gradient_of_input};
+use crate::gemm::{ColumnStatistics, Epilogue};
+use crate::{pointwise, scratch};
+use half::bf16;
+use std::ops::Range;
+
+/// Numbers of input and output that are widened at once: they stay in a processor's last cache. Tests have several
+/// parts of small images.
+const CACHED: usize = if cfg!(test) { 4096 } else { 2 << 20 };
+
+/// Images that are computed at once.
+fn images(g: &Conv2dGeometry) -> usize {
+    let numbers = (g.in_len() + g.out_len()) / g.batch.max(1);
+    (CACHED / numbers.max(1)).max(1)
+}
+
+/// Calls `f` with the geometry of each few images, and where their inputs and outputs lie.
+fn for_each_part(g: &Conv2dGeometry, mut f: impl FnMut(&Conv2dGeometry, Range<usize>, Range<usize>)) {
+    let (step, [x, y]) = (images(g), [g.in_len(), g.out_len()].map(|len| len / g.batch.max(1)));
+    for start in (0..g.batch).step_by(step) {
+        let end = g.batch.min(start + step);
+        f(&Conv2dGeometry { batch: end - start, ..*g }, start * x..end * x, start * y..end * y);
+    }
+}
+
+/// Calls `f` with the weights rounded to bfloat16.
+fn with_rounded<R>(w: &[f32], f: impl FnOnce(&[f32]) -> R) -> R {
+    scratch::with(w.len(), |rounded: &mut [f32]| {
+        pointwise::round_to_bfloat16(w, rounded);
+        f(rounded)
+    })
+}
+
+/// Calls `f` with the same numbers as float32.
+fn with_widened<R>(x: &[bf16], f: impl FnOnce(&[f32]) -> R) -> R {
+    scratch::with(x.len(), |wide: &mut [f32]| {
+        pointwise::convert(x, wide);
+        f(wide)
+    })
+}
+
+/// Calls `f` with the input and the tensor to add as float32, and room for `len` outputs.
+fn with_operands<R>(
+    x: &[bf16],
+    add: Option<&[bf16]>,
+    len: usize,
+    f: impl FnOnce(&[f32], Option<&[f32]>, &mut [f32]) -> R,
+) -> R {
+    with_widened(x, |x| {
+        scratch::with(len, |y: &mut [f32]| match add {
+            Some(add) => with_widened(add, |add| f(x, Some(add), y)),
+            None => f(x, None, y),
+        })
+    })
+}
+
+/// [`conv2d::forward`](super::forward) from and to bfloat16. Statistics are those of the result before it is rounded.
+///
+/// # Panics
+/// When the geometry is invalid or a slice has another length than it says.
+#[track_caller]
+pub fn forward(g: &Conv2dGeometry, x: &[bf16], w: &[f32], epilogue: Epilogue<bf16>, y: &mut [bf16]) {
+    g.check("conv2d::bfloat16::forward", x.len(), w.len(), y.len());
+    let Epilogue { bias, add, relu, statistics } = epilogue;
+    // That of the whole batch, so that the profile tells the truth.
+    let algorithm = Algorithm::choose(Pass::Forward, g);
+    let mut moments = statistics.map(Moments::new);
+    with_rounded(w, |w| {
+        for_each_part(g, |part, of_x, of_y| {
+            let (add, rows) = (add.map(|add| &add[of_y.clone()]), part.out_len() / g.out_channels);
+            with_operands(&x[of_x], add, of_y.len(), |x, add, wide| {
+                let statistics = moments.as_mut().map(Moments::of_part);
+                forward_by(algorithm, part, x, w, Epilogue { bias, add, relu, statistics }, wide);
+                pointwise::convert(wide, &mut y[of_y]);
+            });
+            if let Some(moments) = &mut moments {
+                moments.take_in(rows);
+            }
+        });
+    });
+    if let Some(moments) = moments {
+        moments.finish();
+    }
+}
+
+/// [`conv2d::input_gradient`](super::input_gradient) from and to bfloat16; added to what `dx` holds if `accumulate`.
+///
+/// # Panics
+/// As [`forward`].
+#[track_caller]
+pub fn input_gradient(g: &Conv2dGeometry, dy: &[bf16], w: &[f32], dx: &mut [bf16], accumulate: bool) {
+    g.check("conv2d::bfloat16::input_gradient", dx.len(), w.len(), dy.len());
+    with_rounded(w, |w| {
+        for_each_part(g, |part, of_x, of_y| {
+            let dx = &mut dx[of_x];
+            with_widened(&dy[of_y], |dy| {
+                scratch::with(dx.len(), |wide: &mut [f32]| {
+                    if accumulate {
+                        pointwise::convert(dx, wide);
+                        add_input_gradient(part, dy, w, wide);
+                    } else {
+                        gradient_of_input(part, dy, w, wide);
+                    }
+                    pointwise::convert(wide, dx);
+                });
+            });
+        });
+    });
+}
+
+/// [`conv2d::weight_gradient`](super::weight_gradient) of bfloat16 operands, in float32.
+///
+/// # Panics
+/// As [`forward`].
+#[track_caller]
+pub fn weight_gradient(g: &Conv2dGeometry, x: &[bf16], dy: &[bf16], dw: &mut [f32]) {
+    g.check("conv2d::bfloat16::weight_gradient", x.len(), dw.len(), dy.len());
+    if g.batch == 0 {
+        return dw.fill(0.0);
+    }
+    for_each_part(g, |part, of_x, of_y| {
+        let first = of_x.start == 0;
+        with_widened(&x[of_x], |x| {
+            with_widened(&dy[of_y], |dy| {
+                if first {
+                    return super::weight_gradient(part, x, dy, dw);
+                }
+                scratch::with(dw.len(), |more: &mut [f32]| {
+                    super::weight_gradient(part, x, dy, more);
+                    pointwise::add_assign(dw, more);
+                });
+            });
+        });
+    });
+}
+
+/// [`conv2d::bias_gradient`](super::bias_gradient) of a bfloat16 gradient, in float32.
+///
+/// # Panics
+/// When a slice has another length than the geometry says.
+#[track_caller]
+pub fn bias_gradient(g: &Conv2dGeometry, dy: &[bf16], db: &mut [f32]) {
+    assert_eq!(dy.len(), g.out_len(), "conv2d::bfloat16::bias_gradient: the gradient does not fit {g:?}");
+    assert_eq!(db.len(), g.out_channels, "conv2d::bfloat16::bias_gradient: one bias an output channel");
+    db.fill(0.0);
+    for_each_part(g, |_, _, of_y| {
+        with_widened(&dy[of_y], |dy| {
+            scratch::with(db.len(), |more: &mut [f32]| {
+                bias::sum_of_rows(dy, more);
+                pointwise::add_assign(db, more);
+            });
+        });
+    });
+}
+
+/// Statistics of the columns over all parts, by the rule of Chan, Golub and LeVeque (1979).
+struct Moments<'a> {
+    out: ColumnStatistics<'a>,
+    /// Mean and sum of squared distances from it, of each column.
+    sums: Vec<[f64; 2]>,
+    rows: f64,
+}
+
+impl<'a> Moments<'a> {
+    fn new(out: ColumnStatistics<'a>) -> Self {
+        let sums = vec![[0.0; 2]; out.mean.len()];
+        Self { out, sums, rows: 0.0 }
+    }
+
+    /// Where the statistics of the next part go.
+    fn of_part(&mut self) -> ColumnStatistics<'_> {
+        ColumnStatistics { mean: self.out.mean, variance: self.out.variance }
+    }
+
+    /// Takes in the statistics of a part of so many rows.
+    fn take_in(&mut self, rows: usize) {
+        let (rows, total) = (rows as f64, self.rows + rows as f64);
+        let part = self.out.mean.iter().zip(&*self.out.variance);
+        for ([m, s], (&mean, &variance)) in self.sums.iter_mut().zip(part) {
+            let distance = f64::from(mean) - *m;
+            *m += distance * rows / total;
+            *s += f64::from(variance) * rows + distance * distance * self.rows * rows / total;
+        }
+        self.rows = total;
+    }
+
+    fn finish(self) {
+        let out = self.out.mean.iter_mut().zip(self.out.variance.iter_mut());
+        for ((mean, variance), [m, s]) in out.zip(&self.sums) {
+            (*mean, *variance) = (*m as f32, (s / self.rows) as f32);
+        }
+    }
+}

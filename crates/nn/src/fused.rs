@@ -8,6 +8,7 @@
 //! parameter or running statistic changes.
 
 use crate::{BatchNorm2d, Buffer, Conv2d, Forward, MaxPool2dOptions, Param};
+use cresset_kernels::conv2d::choose::Algorithm;
 use cresset_tensor::ops::{self, Conv2dBatchNorm, PreparedConv2d};
 use cresset_tensor::{Tensor, is_grad_enabled, scope, trace};
 
@@ -20,7 +21,7 @@ pub fn conv_relu(conv: &Conv2d, x: &Tensor) -> Tensor {
     let _scope = scope::Enter::new(conv.layer_name());
     let bias = conv.bias.as_ref().map(Param::tensor);
     if !is_grad_enabled() {
-        let prepared = conv.prepared().get(versions(conv, None, x), || {
+        let prepared = conv.prepared().get(versions(conv, None), algorithm(conv, x), || {
             let bias = bias.as_ref().map(Tensor::array);
             PreparedConv2d::new(&conv.weight.array(), bias, conv.options(), x.shape())
         });
@@ -106,7 +107,7 @@ fn fused(conv: &Conv2d, bn: &BatchNorm2d, x: &Tensor, shortcut: Option<&Tensor>,
             if is_grad_enabled() {
                 return fused.eval(x, &mean.get(), &var.get());
             }
-            let prepared = conv.prepared().get(versions(conv, Some(bn), x), || {
+            let prepared = conv.prepared().get(versions(conv, Some(bn)), algorithm(conv, x), || {
                 let (weight, bias) = fused.folded(&mean.get(), &var.get());
                 PreparedConv2d::new(weight.array(), Some(bias.array()), conv.options(), x.shape())
             });
@@ -121,15 +122,20 @@ fn fused(conv: &Conv2d, bn: &BatchNorm2d, x: &Tensor, shortcut: Option<&Tensor>,
     }
 }
 
-/// What a prepared convolution depends on: every value that is folded into it, and the size it is best at.
-fn versions(conv: &Conv2d, bn: Option<&BatchNorm2d>, x: &Tensor) -> Vec<u64> {
+/// The algorithm that a prepared convolution is packed for.
+#[track_caller]
+fn algorithm(conv: &Conv2d, x: &Tensor) -> Algorithm {
+    PreparedConv2d::algorithm_for(conv.weight.array().shape(), conv.options(), x.shape())
+}
+
+/// What a prepared convolution depends on: every value that is folded into it.
+fn versions(conv: &Conv2d, bn: Option<&BatchNorm2d>) -> Vec<u64> {
     let mut versions = vec![conv.weight.version()];
     versions.extend(conv.bias.as_ref().map(Param::version));
     if let Some(bn) = bn {
         versions.extend([&bn.weight, &bn.bias].into_iter().flatten().map(Param::version));
         versions.extend([&bn.running_mean, &bn.running_var].into_iter().flatten().map(Buffer::version));
     }
-    versions.extend(x.shape().iter().skip(1).map(|&size| size as u64));
     versions
 }
 

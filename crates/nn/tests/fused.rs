@@ -140,6 +140,20 @@ fn packed_weights_follow_every_change() {
     }
 }
 
+#[test]
+fn results_depend_on_the_batch_and_not_on_those_before_it() {
+    let mut rng = Generator::new(5);
+    let conv = Conv2d::builder(32, 32, 3).padding(1).build(&mut rng);
+    // Four of Winograd's tiles an image: too few for it in the small batch.
+    let [small, large] = [1, 16].map(|batch| Tensor::randn([batch, 32, 8, 8], &mut rng));
+    let run = |conv: &Conv2d, x: &Tensor| no_grad(|| conv_relu(conv, x).to_vec());
+    let (small_first, large_first) = (conv.clone(), conv.clone());
+    let a = [&small, &large, &small].map(|x| run(&small_first, x));
+    let b = [&large, &small, &large].map(|x| run(&large_first, x));
+    assert_eq!([&a[0], &a[1], &a[2]], [&b[1], &b[0], &b[1]]);
+    assert_eq!(b[0], b[2]);
+}
+
 impl Chain {
     /// Moves the running statistics.
     fn forward_in_training(&self, x: &Tensor) {

@@ -5,7 +5,8 @@ use crate::GeometryError;
 /// A convolution whose weights are packed once, for inference.
 ///
 /// The batch and the size of the images may differ from call to call; channels, kernel, stride, padding,
-/// dilation and groups are those of the geometry it was made with.
+/// dilation and groups are those of the geometry it was made with, and so is the algorithm: whoever wants the one
+/// that is best for each batch keeps one of these for each that [`Algorithm::choose`] names.
 #[derive(Clone, Debug)]
 pub struct PreparedConv2d {
     geometry: Conv2dGeometry,

@@ -8,6 +8,7 @@ use crate::profile::{self, Cost, Pass};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use cresset_kernels::conv2d as kernels;
+use cresset_kernels::conv2d::choose::{self, Algorithm};
 
 /// `max(0, conv2d(x, weight) + bias + residual)` with a weight that does not change. Not differentiable: for use in
 /// [`no_grad`](crate::no_grad).
@@ -19,8 +20,18 @@ pub struct PreparedConv2d {
 }
 
 impl PreparedConv2d {
-    /// Packs a weight (O, C / groups, kh, kw) and a bias (O) for the algorithm that is best on inputs of shape
-    /// `input`; others of as many channels work too.
+    /// The algorithm that is best on inputs of shape `input`, for a weight (O, C / groups, kh, kw).
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn algorithm_for(weight: &Shape, options: &Conv2dOptions, input: &Shape) -> Algorithm {
+        Algorithm::choose(choose::Pass::Forward, &or_panic(options.geometry(input, weight)))
+    }
+
+    /// Packs a weight (O, C / groups, kh, kw) and a bias (O) for the [algorithm](Self::algorithm_for) that is best
+    /// on inputs of shape `input`. It is used for others of as many channels too, and the last bits of a result
+    /// depend on it.
     ///
     /// # Panics
     /// If the shapes do not fit.

@@ -36,7 +36,7 @@ pub struct BenchArgs {
     /// Steps that are timed; the median counts
     #[arg(long, value_name = "S", default_value_t = 20)]
     steps: usize,
-    /// Time every step with 1, 2, 4, ... up to --threads threads in turn, and print the speed-up
+    /// Time blocks of steps with 1, 2, 4, ... up to --threads threads in turn, and print the speed-up
     #[arg(long)]
     scaling: bool,
     /// Print JSON

@@ -15,7 +15,13 @@ pub struct Row {
     pub speed_up: f64,
 }
 
-/// Times the steps with each number of threads in turn, so that whatever else the machine does meets all alike.
+/// Steps of one number of threads in a row.
+const BLOCK: usize = 10;
+/// How long a block runs before its steps are timed, at least one step. Whoever computed last still looks out for work
+/// on a core that is wanted now, and caches and working memory are those of other threads.
+const SETTLE_MS: f64 = 20.0;
+
+/// Times blocks of steps with each number of threads in turn, so that whatever else the machine does meets all alike.
 pub fn measure(work: &mut Synthetic, threads: usize, warmup: usize, steps: usize) -> Result<Vec<Row>> {
     let counts = counts(threads);
     let pools = counts
@@ -23,13 +29,14 @@ pub fn measure(work: &mut Synthetic, threads: usize, warmup: usize, steps: usize
         .map(|&n| rayon::ThreadPoolBuilder::new().num_threads(n).build())
         .collect::<Result<Vec<_>, _>>()
         .context("cannot start the computing threads")?;
+    pools[0].install(|| (0..warmup).for_each(|_| work.step()));
     let mut times = vec![Vec::with_capacity(steps); counts.len()];
-    for round in 0..warmup + steps {
+    for start in (0..steps).step_by(BLOCK) {
         for (pool, times) in pools.iter().zip(&mut times) {
-            let ms = pool.install(|| time_ms(|| work.step()));
-            if round >= warmup {
-                times.push(ms);
-            }
+            pool.install(|| {
+                settle(|| time_ms(|| work.step()));
+                times.extend((start..steps.min(start + BLOCK)).map(|_| time_ms(|| work.step())));
+            });
         }
     }
     let medians: Vec<f64> = times.into_iter().map(median).collect();
@@ -43,6 +50,14 @@ pub fn measure(work: &mut Synthetic, threads: usize, warmup: usize, steps: usize
             speed_up: (one / ms * 1e3).round() / 1e3,
         })
         .collect())
+}
+
+/// Makes steps, of which each tells its time, until [`SETTLE_MS`] have passed.
+fn settle(mut step: impl FnMut() -> f64) {
+    let mut passed = 0.0;
+    while passed < SETTLE_MS {
+        passed += step();
+    }
 }
 
 /// 1, 2, 4, ... and the number itself.
@@ -80,6 +95,18 @@ mod tests {
         assert_eq!(counts(1), [1]);
         assert_eq!(counts(2), [1, 2]);
         assert_eq!(counts(6), [1, 2, 4, 6]);
+    }
+
+    #[test]
+    fn at_least_one_step_settles() {
+        for (ms, expected) in [(30.0, 1), (9.0, 3)] {
+            let mut made = 0;
+            settle(|| {
+                made += 1;
+                ms
+            });
+            assert_eq!(made, expected, "steps of {ms} ms");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! tolerances of `torch.autograd.gradcheck`.
 
 use super::oracle::Nd;
-use cresset_tensor::{Generator, Tensor};
+use cresset_tensor::{Generator, Tensor, no_grad};
 
 /// How many shapes an op is checked with.
 pub const SHAPES: u64 = 100;
@@ -92,38 +92,63 @@ impl Draw {
     }
 }
 
-/// Checks [`SHAPES`] cases that `make` draws.
+/// Checks values and gradients of [`SHAPES`] cases that `make` draws.
 #[track_caller]
 pub fn check(name: &str, make: impl Fn(&mut Draw) -> Case) {
+    over_shapes(name, |name, draw| {
+        let Case { inputs, ours, oracle } = make(draw);
+        let leaves: Vec<Tensor> = inputs.iter().map(leaf).collect();
+        gradients_agree(name, &leaves, &ours(&leaves), &oracle)
+    });
+}
+
+/// Checks values alone, of a function that is not differentiable.
+#[track_caller]
+pub fn check_values(name: &str, make: impl Fn(&mut Draw) -> Case) {
+    over_shapes(name, |name, draw| {
+        let Case { inputs, ours, oracle } = make(draw);
+        let leaves: Vec<Tensor> = inputs.iter().map(leaf).collect();
+        values_agree(name, &leaves, &no_grad(|| ours(&leaves)), &oracle)
+    });
+}
+
+/// An input as a tensor that collects its gradient.
+pub fn leaf((shape, values): &Input) -> Tensor {
+    Tensor::from_vec(values.clone(), &shape[..]).requires_grad()
+}
+
+/// Calls `check` for [`SHAPES`] cases, each with random numbers of its own; it returns how many elements it has
+/// compared.
+#[track_caller]
+pub fn over_shapes(name: &str, check: impl Fn(&str, &mut Draw) -> usize) {
     let mut elements = 0;
     for number in 0..SHAPES {
         let key: Vec<u64> = name.bytes().map(u64::from).take(24).collect();
         let folded = key.iter().fold(number, |hash, byte| hash.wrapping_mul(1_000_003) ^ byte);
-        let case = make(&mut Draw(Generator::keyed(folded, &[number])));
-        elements += check_case(&format!("{name}, case {number}"), &case);
+        let mut draw = Draw(Generator::keyed(folded, &[number]));
+        elements += check(&format!("{name}, case {number}"), &mut draw);
     }
-    assert!(elements > SHAPES as usize, "{name}: only {elements} gradients in all");
+    assert!(elements > SHAPES as usize, "{name}: only {elements} elements in all");
 }
 
-fn check_case(name: &str, Case { inputs, ours, oracle }: &Case) -> usize {
-    let shapes: Vec<_> = inputs.iter().map(|input| &input.0).collect();
-    let leaves: Vec<Tensor> =
-        inputs.iter().map(|(shape, v)| Tensor::from_vec(v.clone(), &shape[..]).requires_grad()).collect();
-    let exact: Vec<Nd> =
-        inputs.iter().map(|(shape, v)| Nd::new(shape, v.iter().map(|&x| x.into()).collect())).collect();
-    let close = |found: f32, expected: f64| {
-        (f64::from(found) - expected).abs() <= ABSOLUTE + RELATIVE * expected.abs()
-    };
-
-    let y = ours(&leaves);
-    let expected = oracle(&exact);
+/// `y`, computed from `leaves`, against the oracle. Returns the number of its elements.
+pub fn values_agree(name: &str, leaves: &[Tensor], y: &Tensor, oracle: &Function<Nd>) -> usize {
+    let expected = oracle(&exact(leaves));
+    let shapes: Vec<_> = leaves.iter().map(Tensor::shape).collect();
     assert_eq!(y.shape()[..], expected.shape[..], "{name} of {shapes:?}: shape");
     for (&found, &expected) in y.to_vec().iter().zip(&expected.data) {
         assert!(close(found, expected), "{name} of {shapes:?}: value {found}, expected {expected}");
     }
+    expected.data.len()
+}
 
+/// `y`, computed from `leaves`, and their gradients against the oracle and its differences. Returns the number of
+/// gradients.
+pub fn gradients_agree(name: &str, leaves: &[Tensor], y: &Tensor, oracle: &Function<Nd>) -> usize {
+    values_agree(name, leaves, y, oracle);
+    let exact = exact(leaves);
     let mut draw = Draw(Generator::new(3));
-    let (_, cotangent) = draw.any(&expected.shape);
+    let (_, cotangent) = draw.any(y.shape());
     y.backward_with(&Tensor::from_vec(cotangent.clone(), y.shape().clone()));
     let weighted = |inputs: &[Nd]| -> Vec<f64> {
         oracle(inputs).data.iter().zip(&cotangent).map(|(y, &w)| y * f64::from(w)).collect()
@@ -140,6 +165,7 @@ fn check_case(name: &str, Case { inputs, ours, oracle }: &Case) -> usize {
             };
             let difference: f64 = at(STEP).iter().zip(&at(-STEP)).map(|(high, low)| high - low).sum();
             let expected = difference / (2.0 * STEP);
+            let shapes: Vec<_> = leaves.iter().map(Tensor::shape).collect();
             assert!(
                 close(found, expected),
                 "{name} of {shapes:?}: gradient of input {number} at {place} is {found}, differences give {expected}"
@@ -148,4 +174,13 @@ fn check_case(name: &str, Case { inputs, ours, oracle }: &Case) -> usize {
         }
     }
     elements
+}
+
+fn close(found: f32, expected: f64) -> bool {
+    (f64::from(found) - expected).abs() <= ABSOLUTE + RELATIVE * expected.abs()
+}
+
+/// The same numbers in float64.
+fn exact(leaves: &[Tensor]) -> Vec<Nd> {
+    leaves.iter().map(|x| Nd::new(x.shape(), x.to_vec().into_iter().map(f64::from).collect())).collect()
 }

@@ -1,18 +1,25 @@
 //! Ops on images (N, C, H, W).
 
-use super::check::{Case, Draw, check};
-use super::oracle::{Nd, Window, max, mean, sum, var};
-use cresset_tensor::Array;
+use super::check::{Case, Draw, Input, check, check_values};
+use super::oracle::{Nd, Window, max, mean, sum};
 use cresset_tensor::ops::{
-    AvgPool2dOptions, Conv2dBatchNorm, Conv2dOptions, MaxPool2dOptions, batch_norm_add_relu_train,
-    batch_norm_eval, batch_norm_train, conv2d_fused,
+    AvgPool2dOptions, Conv2dBatchNorm, Conv2dOptions, MaxPool2dOptions, PreparedConv2d,
+    batch_norm_add_relu_train, batch_norm_eval, batch_norm_train, conv2d_fused, conv2d_relu_max_pool,
 };
+use cresset_tensor::{Array, Shape, Tensor};
 
 const EPS: f32 = 1e-5;
 
-fn convolution(name: &str, groups: impl Fn(&mut Draw) -> usize, square: bool) {
-    check(name, |d| {
-        let groups = groups(d);
+/// A convolution of some shape, with a bias or without.
+struct Convolution {
+    inputs: Vec<Input>,
+    options: Conv2dOptions,
+    window: Window,
+    groups: usize,
+}
+
+impl Convolution {
+    fn draw(d: &mut Draw, groups: usize, square: bool) -> Self {
         let pair = |d: &mut Draw, low, high| {
             let a = d.from(low, high);
             [a, if square { a } else { d.from(low, high) }]
@@ -42,32 +49,84 @@ fn convolution(name: &str, groups: impl Fn(&mut Draw) -> usize, square: bool) {
             .padding(window.padding)
             .dilation(window.dilation)
             .groups(groups);
-        Case {
-            inputs,
-            ours: Box::new(move |t| t[0].conv2d(&t[1], t.get(2), &options)),
-            oracle: Box::new(move |x| x[0].conv2d(&x[1], x.get(2), &window, groups)),
-        }
-    });
+        Self { inputs, options, window, groups }
+    }
 }
 
 #[test]
 fn convolutions() {
-    convolution("conv2d", |_| 1, false);
-    convolution("conv2d, square", |_| 1, true);
-    convolution("conv2d in groups", |_| 2, false);
+    for (name, groups, square) in
+        [("conv2d", 1, false), ("conv2d, square", 1, true), ("conv2d in groups", 2, false)]
+    {
+        check(name, |d| {
+            let Convolution { inputs, options, window, groups } = Convolution::draw(d, groups, square);
+            Case {
+                inputs,
+                ours: Box::new(move |t| t[0].conv2d(&t[1], t.get(2), &options)),
+                oracle: Box::new(move |x| x[0].conv2d(&x[1], x.get(2), &window, groups)),
+            }
+        });
+    }
+}
+
+#[test]
+fn prepared_convolutions() {
+    for (name, groups, square) in [
+        ("prepared conv2d", 1, false),
+        ("prepared conv2d, square", 1, true),
+        ("prepared conv2d in groups", 2, false),
+    ] {
+        check_values(name, |d| {
+            let Convolution { inputs, options, window, groups } = Convolution::draw(d, groups, square);
+            let relu = d.below(2) == 0;
+            // Prepared for one size, used for another.
+            let mut prepared_for = inputs[0].0.clone();
+            prepared_for[0] += d.below(2);
+            prepared_for[2] += d.below(3);
+            Case {
+                inputs,
+                ours: Box::new(move |t| {
+                    let bias = t.get(2).map(Tensor::array);
+                    let input = Shape::from(&prepared_for[..]);
+                    PreparedConv2d::new(t[1].array(), bias, &options, &input).forward(&t[0], None, relu)
+                }),
+                oracle: Box::new(move |x| {
+                    let y = x[0].conv2d(&x[1], x.get(2), &window, groups);
+                    if relu { y.relu() } else { y }
+                }),
+            }
+        });
+    }
+}
+
+#[test]
+fn convolutions_with_pooling() {
+    check("conv2d_relu_max_pool", |d| {
+        let padding = [d.from(0, 2), d.from(0, 2)];
+        let window = Window { kernel: [3, 3], stride: [1, 1], padding, dilation: [1, 1] };
+        // At least one window of 2x2.
+        let image = padding.map(|p| d.size(4usize.saturating_sub(2 * p).max(1), 7));
+        let (batch, inner, outer) = (d.size(0, 2), d.size(1, 3), d.size(1, 4));
+        let mut inputs = vec![d.any(&[batch, inner, image[0], image[1]]), d.any(&[outer, inner, 3, 3])];
+        if d.below(2) == 0 {
+            inputs.push(d.any(&[outer]));
+        }
+        let options = Conv2dOptions::default().padding(padding);
+        let halves = Window { kernel: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1] };
+        Case {
+            inputs,
+            ours: Box::new(move |t| {
+                conv2d_relu_max_pool(&t[0], &t[1], t.get(2), &options, &MaxPool2dOptions::new(2))
+                    .expect("there is a kernel for these sizes")
+            }),
+            oracle: Box::new(move |x| x[0].conv2d(&x[1], x.get(2), &window, 1).relu().pool(&halves, max)),
+        }
+    });
 }
 
 fn same_size() -> (Conv2dOptions, Window) {
     let window = Window { kernel: [3, 3], stride: [1, 1], padding: [1, 1], dilation: [1, 1] };
     (Conv2dOptions::default().padding(1), window)
-}
-
-fn batch_norm(x: &Nd, weight: &Nd, bias: &Nd) -> Nd {
-    let dims = x.all_but_channels();
-    let variance = x.reduce(&dims, |v| var(v, 0));
-    let centred = x.zip(&x.reduce(&dims, mean), |x, m| x - m);
-    let normal = centred.zip(&variance, |x, v| x / (v + f64::from(EPS)).sqrt());
-    normal.zip(&x.per_channel(weight), |x, w| x * w).zip(&x.per_channel(bias), |x, b| x + b)
 }
 
 #[test]
@@ -85,7 +144,7 @@ fn batch_norms() {
         Case {
             inputs: vec![d.distinct(&shape), d.any(&shape[1..2]), d.any(&shape[1..2])],
             ours: Box::new(|t| batch_norm_train(&t[0], Some(&t[1]), Some(&t[2]), EPS).0),
-            oracle: Box::new(|x| batch_norm(&x[0], &x[1], &x[2])),
+            oracle: Box::new(|x| x[0].batch_norm(&x[1], &x[2], EPS)),
         }
     });
     check("batch_norm_eval", |d| {
@@ -100,12 +159,7 @@ fn batch_norms() {
         Case {
             inputs: vec![d.any(&shape), d.any(&channels), d.any(&channels)],
             ours: Box::new(move |t| batch_norm_eval(&t[0], &mean, &variance, Some(&t[1]), Some(&t[2]), EPS)),
-            oracle: Box::new(move |x| {
-                let centred = x[0].zip(&x[0].per_channel(&exact_mean), |x, m| x - m);
-                let scaled =
-                    centred.zip(&x[0].per_channel(&exact_variance), |x, v| x / (v + f64::from(EPS)).sqrt());
-                scaled.zip(&x[0].per_channel(&x[1]), |x, w| x * w).zip(&x[0].per_channel(&x[2]), |x, b| x + b)
-            }),
+            oracle: Box::new(move |x| x[0].normalize([&exact_mean, &exact_variance, &x[1], &x[2]], EPS)),
         }
     });
     check("batch_norm_add_relu_train", |d| {
@@ -119,7 +173,7 @@ fn batch_norms() {
             ours: Box::new(|t| {
                 batch_norm_add_relu_train(&t[0], Some(&t[1]), Some(&t[2]), EPS, Some(&t[3])).0
             }),
-            oracle: Box::new(|x| batch_norm(&x[0], &x[1], &x[2]).zip(&x[3], |y, r| (y + r).max(0.0))),
+            oracle: Box::new(|x| x[0].batch_norm(&x[1], &x[2], EPS).zip(&x[3], |y, r| y + r).relu()),
         }
     });
 }
@@ -170,7 +224,7 @@ fn fused_convolutions() {
                 };
                 layer.train(&t[0]).0
             }),
-            oracle: Box::new(move |x| batch_norm(&x[0].conv2d(&x[1], None, &window, 1), &x[2], &x[3])),
+            oracle: Box::new(move |x| x[0].conv2d(&x[1], None, &window, 1).batch_norm(&x[2], &x[3], EPS)),
         }
     });
 }

@@ -170,6 +170,27 @@ impl Nd {
         })
     }
 
+    /// Each channel (dimension 1) less `mean` and over the root of `variance` + `eps`, times `weight`, plus `bias`; all
+    /// of them (C).
+    pub fn normalize(&self, [mean, variance, weight, bias]: [&Nd; 4], eps: f32) -> Nd {
+        let centred = self.zip(&self.per_channel(mean), |x, m| x - m);
+        let normal = centred.zip(&self.per_channel(variance), |x, v| x / (v + f64::from(eps)).sqrt());
+        normal.zip(&self.per_channel(weight), |x, w| x * w).zip(&self.per_channel(bias), |x, b| x + b)
+    }
+
+    /// [`normalize`](Self::normalize) with each channel's own mean and variance.
+    pub fn batch_norm(&self, weight: &Nd, bias: &Nd, eps: f32) -> Nd {
+        let statistic = |f: &dyn Fn(&[f64]) -> f64| {
+            let of = self.reduce(&self.all_but_channels(), f);
+            of.reshape(&[of.data.len()])
+        };
+        self.normalize([&statistic(&mean), &statistic(&|v| var(v, 0)), weight, bias], eps)
+    }
+
+    pub fn relu(&self) -> Nd {
+        self.map(|x| x.max(0.0))
+    }
+
     /// The dimensions except the second: those over which a batch normalization averages.
     pub fn all_but_channels(&self) -> Vec<usize> {
         (0..self.shape.len()).filter(|&d| d != 1).collect()

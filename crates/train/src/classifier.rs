@@ -3,7 +3,7 @@
 use crate::checkpoint::{Checkpoint, ModelCard};
 use crate::error::{Result, TrainError};
 use cresset_nn::{Forward, Layer, ModuleExt};
-use cresset_tensor::{Generator, Tensor, no_grad};
+use cresset_tensor::{Array, Generator, Tensor, no_grad};
 use cresset_vision::image::Image;
 use cresset_vision::models::{self, ModelConfig, WeightsInit};
 use cresset_vision::random::{Purpose, SampleRng};
@@ -81,6 +81,15 @@ fn check_sizes(checkpoint: &Checkpoint) -> Result<()> {
     let classes = card.classes.len();
     if !weights.values().any(|array| array.shape().first() == Some(&classes)) {
         let reason = format!("its card has {classes} classes, its weights are for another number");
+        return Err(TrainError::bad_checkpoint(path, reason));
+    }
+    // Other channels and classes than a model was designed for change its first and its last layer, never half of it.
+    let (found, designed) =
+        (weights.values().map(Array::numel).sum::<usize>(), models::find(&card.model)?.params);
+    if card.model != "cnn" && found < designed / 2 {
+        let model = &card.model;
+        let reason =
+            format!("its weights are {found} numbers, those of a {model} about {designed}; they do not fit");
         return Err(TrainError::bad_checkpoint(path, reason));
     }
     // The one family whose size depends on that of its images.

@@ -98,6 +98,8 @@ pub struct Entry {
     pub input: [usize; 3],
     /// Classes it was designed for.
     pub num_classes: usize,
+    /// Learnable numbers it has for such images and so many classes.
+    pub params: usize,
     build: Build,
 }
 
@@ -203,12 +205,13 @@ pub fn create(name: &str, config: &ModelConfig, rng: &mut Generator) -> Result<B
 
 /// A row of the registry whose builder cannot fail before the dry run.
 macro_rules! entry {
-    ($name:literal, $summary:literal, $input:expr, $classes:literal, $build:expr) => {
+    ($name:literal, $summary:literal, $input:expr, $classes:literal, $params:literal, $build:expr) => {
         Entry {
             name: $name,
             summary: $summary,
             input: $input,
             num_classes: $classes,
+            params: $params,
             build: |config, rng| Ok(Box::new($build(config, rng))),
         }
     };
@@ -225,29 +228,30 @@ static REGISTRY: &[Entry] = &[
         summary: "two convolutions and two linear layers, for handwriting",
         input: MNIST,
         num_classes: 10,
+        params: 103_018,
         build: |config, rng| Ok(Box::new(cnn::Cnn::new(config, rng)?)),
     },
-    entry!("resnet18", "ResNet-18 (He et al. 2016a), torchvision's", IMAGENET, 1000, resnet::resnet18_with),
-    entry!("resnet34", "ResNet-34", IMAGENET, 1000, resnet::resnet34_with),
-    entry!("resnet50", "ResNet-50, stride on the 3x3 (v1.5)", IMAGENET, 1000, resnet::resnet50_with),
-    entry!("resnet101", "ResNet-101", IMAGENET, 1000, resnet::resnet101_with),
-    entry!("resnet152", "ResNet-152", IMAGENET, 1000, resnet::resnet152_with),
-    entry!("wide_resnet50_2", "ResNet-50, twice as wide inside (Zagoruyko 2016)", IMAGENET, 1000, resnet::wide_resnet50_2_with),
-    entry!("resnext50_32x4d", "ResNeXt-50, 32 groups of 4 (Xie et al. 2017)", IMAGENET, 1000, resnet::resnext50_32x4d_with),
-    entry!("preact_resnet18", "pre-activation ResNet-18 (He et al. 2016b)", IMAGENET, 1000, preact_resnet::preact_resnet18_with),
-    entry!("preact_resnet34", "pre-activation ResNet-34", IMAGENET, 1000, preact_resnet::preact_resnet34_with),
-    entry!("preact_resnet50", "pre-activation ResNet-50", IMAGENET, 1000, preact_resnet::preact_resnet50_with),
-    entry!("preact_resnet101", "pre-activation ResNet-101", IMAGENET, 1000, preact_resnet::preact_resnet101_with),
-    entry!("preact_resnet152", "pre-activation ResNet-152", IMAGENET, 1000, preact_resnet::preact_resnet152_with),
-    entry!("cifar_resnet18", "ResNet-18 with a 3x3 stem and no max pool", CIFAR, 10, resnet::cifar_resnet18_with),
-    entry!("cifar_resnet20", "the paper's CIFAR ResNet, 6n+2 layers, option A shortcuts", CIFAR, 10, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(20, true, c, r)),
-    entry!("cifar_resnet32", "likewise, 32 layers", CIFAR, 10, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(32, true, c, r)),
-    entry!("cifar_resnet44", "likewise, 44 layers", CIFAR, 10, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(44, true, c, r)),
-    entry!("cifar_resnet56", "likewise, 56 layers", CIFAR, 10, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(56, true, c, r)),
-    entry!("cifar_resnet110", "likewise, 110 layers", CIFAR, 10, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(110, true, c, r)),
-    entry!("cifar_plain20", "cifar_resnet20 without shortcuts, the paper's comparison", CIFAR, 10, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(20, false, c, r)),
-    entry!("cifar_plain32", "likewise, 32 layers", CIFAR, 10, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(32, false, c, r)),
-    entry!("cifar_plain44", "likewise, 44 layers", CIFAR, 10, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(44, false, c, r)),
-    entry!("cifar_plain56", "likewise, 56 layers", CIFAR, 10, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(56, false, c, r)),
-    entry!("cifar_plain110", "likewise, 110 layers", CIFAR, 10, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(110, false, c, r)),
+    entry!("resnet18", "ResNet-18 (He et al. 2016a), torchvision's", IMAGENET, 1000, 11_689_512, resnet::resnet18_with),
+    entry!("resnet34", "ResNet-34", IMAGENET, 1000, 21_797_672, resnet::resnet34_with),
+    entry!("resnet50", "ResNet-50, stride on the 3x3 (v1.5)", IMAGENET, 1000, 25_557_032, resnet::resnet50_with),
+    entry!("resnet101", "ResNet-101", IMAGENET, 1000, 44_549_160, resnet::resnet101_with),
+    entry!("resnet152", "ResNet-152", IMAGENET, 1000, 60_192_808, resnet::resnet152_with),
+    entry!("wide_resnet50_2", "ResNet-50, twice as wide inside (Zagoruyko 2016)", IMAGENET, 1000, 68_883_240, resnet::wide_resnet50_2_with),
+    entry!("resnext50_32x4d", "ResNeXt-50, 32 groups of 4 (Xie et al. 2017)", IMAGENET, 1000, 25_028_904, resnet::resnext50_32x4d_with),
+    entry!("preact_resnet18", "pre-activation ResNet-18 (He et al. 2016b)", IMAGENET, 1000, 11_687_720, preact_resnet::preact_resnet18_with),
+    entry!("preact_resnet34", "pre-activation ResNet-34", IMAGENET, 1000, 21_795_880, preact_resnet::preact_resnet34_with),
+    entry!("preact_resnet50", "pre-activation ResNet-50", IMAGENET, 1000, 25_549_352, preact_resnet::preact_resnet50_with),
+    entry!("preact_resnet101", "pre-activation ResNet-101", IMAGENET, 1000, 44_541_480, preact_resnet::preact_resnet101_with),
+    entry!("preact_resnet152", "pre-activation ResNet-152", IMAGENET, 1000, 60_185_128, preact_resnet::preact_resnet152_with),
+    entry!("cifar_resnet18", "ResNet-18 with a 3x3 stem and no max pool", CIFAR, 10, 11_173_962, resnet::cifar_resnet18_with),
+    entry!("cifar_resnet20", "the paper's CIFAR ResNet, 6n+2 layers, option A shortcuts", CIFAR, 10, 269_722, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(20, true, c, r)),
+    entry!("cifar_resnet32", "likewise, 32 layers", CIFAR, 10, 464_154, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(32, true, c, r)),
+    entry!("cifar_resnet44", "likewise, 44 layers", CIFAR, 10, 658_586, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(44, true, c, r)),
+    entry!("cifar_resnet56", "likewise, 56 layers", CIFAR, 10, 853_018, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(56, true, c, r)),
+    entry!("cifar_resnet110", "likewise, 110 layers", CIFAR, 10, 1_727_962, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(110, true, c, r)),
+    entry!("cifar_plain20", "cifar_resnet20 without shortcuts, the paper's comparison", CIFAR, 10, 269_722, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(20, false, c, r)),
+    entry!("cifar_plain32", "likewise, 32 layers", CIFAR, 10, 464_154, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(32, false, c, r)),
+    entry!("cifar_plain44", "likewise, 44 layers", CIFAR, 10, 658_586, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(44, false, c, r)),
+    entry!("cifar_plain56", "likewise, 56 layers", CIFAR, 10, 853_018, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(56, false, c, r)),
+    entry!("cifar_plain110", "likewise, 110 layers", CIFAR, 10, 1_727_962, |c: &_, r: &mut _| cifar_resnet::CifarResNet::new(110, false, c, r)),
 ];

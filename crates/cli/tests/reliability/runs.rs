@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// Eight batches, four steps an epoch, a checkpoint in the middle.
+/// Eight batches, four steps an epoch, a checkpoint after each, of which the newest two are kept.
 pub const TINY: &[&str] = &[
     "--data",
     "images",
@@ -33,7 +33,7 @@ pub const TINY: &[&str] = &[
     "--model-ema-steps",
     "1",
     "--checkpoint-every",
-    "2",
+    "1",
     "--keep",
     "2",
     "--seed",

@@ -3,7 +3,7 @@
 use super::blocking::{self, BLOCK_ROWS, Chunk};
 use super::epilogue::Epilogue;
 use super::micro_kernel::{Destination, Operands, prefetch_destination, tile};
-use super::pack::{self, Columns};
+use super::pack::{self, Columns, Panels};
 use super::rows::{Grid, Patches, Placement};
 use super::statistics::{self, BlockStatistics};
 use crate::parallel::{self, DisjointMut};
@@ -26,8 +26,8 @@ pub(crate) struct Product<'a> {
     pub a: Patches<'a>,
     /// Number of columns.
     pub columns: usize,
-    /// B as `pack` left it.
-    pub packed: &'a [f32],
+    /// The columns.
+    pub b: Panels<'a>,
     /// Where the rows of C lie.
     pub place: Placement,
     /// Add to C instead of overwriting it.
@@ -161,7 +161,15 @@ impl Kernel for BlockTask<'_> {
             return;
         }
         let (taps, len) = (product.a.taps.len(), product.a.len);
-        assert!(product.packed.len() >= pack::packed_width(product.columns, S::LANES) * taps * len);
+        match product.b {
+            Panels::Packed(b) => {
+                assert!(b.len() >= pack::packed_width(product.columns, S::LANES) * taps * len)
+            }
+            Panels::InPlace { data, row_stride } => {
+                assert!(product.columns.is_multiple_of(S::LANES));
+                assert!(data.len() >= (taps * len - 1) * row_stride + product.columns);
+            }
+        }
         // SAFETY: the product was checked; the tables hold whole tiles of pointers.
         unsafe {
             if taps * len == 0 {
@@ -202,14 +210,20 @@ impl BlockTask<'_> {
         for panel in panels.clone() {
             let column = panel * width;
             let vectors = width.min(row_len - column) / S::LANES;
-            let start = first_row * row_len + column * chunk.rows();
+            let (panel_data, panel_stride) = match product.b {
+                Panels::Packed(b) => (&b[first_row * row_len + column * chunk.rows()..], vectors * S::LANES),
+                Panels::InPlace { data, row_stride } => {
+                    (&data[first_row * row_stride + column..], row_stride)
+                }
+            };
             let operands = Operands {
                 rows: self.table[chunk.segment * self.stride..].as_ptr(),
                 table_stride: self.stride,
                 segments: chunk.segments,
                 segment_len: chunk.len,
                 segment_offset: chunk.offset,
-                panel: product.packed[start..].as_ptr(),
+                panel: panel_data.as_ptr(),
+                panel_stride,
                 next: 0,
                 prefetch: panel == panels.start,
             };

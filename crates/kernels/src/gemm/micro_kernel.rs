@@ -21,6 +21,8 @@ pub(crate) struct Operands {
     pub segment_offset: usize,
     /// Panel of B: `segments * segment_len` rows of `NV * LANES` floats.
     pub panel: *const f32,
+    /// Distance between the panel's rows.
+    pub panel_stride: usize,
     /// Rows from these to those of the tile that comes next, in `rows` and in `row_offsets`.
     pub next: usize,
     /// Bring the next tile's rows into L2 meanwhile: nobody has read them yet.
@@ -115,7 +117,7 @@ unsafe fn multiply<S: Simd, const MR: usize, const NV: usize, const PREFETCH: bo
                     for (j, bv) in bv.iter_mut().enumerate() {
                         *bv = S::load(b.add(j * S::LANES));
                     }
-                    b = b.add(NV * S::LANES);
+                    b = b.wrapping_add(x.panel_stride);
                     for i in 0..MR {
                         let av = S::splat(*a[i].add(p));
                         for j in 0..NV {

@@ -28,7 +28,7 @@ pub use epilogue::{ColumnStatistics, Epilogue};
 use crate::parallel;
 use crate::scratch;
 use driver::{Product, with_packed};
-use pack::Columns;
+use pack::{Columns, Panels};
 use rows::{Grid, Patches, Placement};
 
 /// A matrix to read: element (i, j) is `data[i * row_stride + j * col_stride]`.
@@ -152,7 +152,7 @@ fn rows_of_c(
             row_stride: b.row_stride,
             column_stride: b.col_stride,
         };
-        with_packed(&columns, |packed| {
+        let multiply = |b: Panels| {
             let a = Patches {
                 data: a,
                 height: 1,
@@ -165,8 +165,12 @@ fn rows_of_c(
                 zeros: a,
             };
             let place = Placement { start: 0, image: 0, row: 0, column: c_stride };
-            Product { grid: Grid::matrix(m), a, columns: n, packed, place, accumulate }.run(c, epilogue);
-        });
+            Product { grid: Grid::matrix(m), a, columns: n, b, place, accumulate }.run(c, epilogue);
+        };
+        match Panels::in_place(&columns, m) {
+            Some(b) => multiply(b),
+            None => with_packed(&columns, |packed| multiply(Panels::Packed(packed))),
+        }
     };
     if k == 0 {
         product(&[], 0, c);

@@ -35,6 +35,40 @@ impl Columns<'_> {
     }
 }
 
+/// B as products read it.
+#[derive(Clone, Copy)]
+pub(crate) enum Panels<'a> {
+    /// As [`pack`] leaves it.
+    Packed(&'a [f32]),
+    /// Row after row, where it lies.
+    InPlace {
+        /// All rows.
+        data: &'a [f32],
+        /// Distance between rows.
+        row_stride: usize,
+    },
+}
+
+/// Rows of C over which packing is spread: the kernel reads B once for each block of them.
+const FEW_ROWS: usize = 2 * blocking::BLOCK_ROWS;
+/// Rows of B at a distance of a multiple of this many floats fall into few sets of the L1 cache.
+const CROWDED: usize = 64;
+
+impl<'a> Panels<'a> {
+    /// `b` in place, if a product of `rows` rows is better off with it: few of them, whole vectors on every
+    /// instruction set, and distances that spread a panel over the cache.
+    pub fn in_place(b: &Columns<'a>, rows: usize) -> Option<Self> {
+        const WIDEST: usize = 16;
+        let whole = b.column_stride == 1 && b.columns.is_multiple_of(WIDEST);
+        let spread = !b.row_stride.is_multiple_of(CROWDED) || b.columns <= WIDEST;
+        let good = rows <= FEW_ROWS && whole && spread && b.segments == [0] && b.rows() > 0;
+        good.then(|| {
+            b.check();
+            Panels::InPlace { data: b.data, row_stride: b.row_stride }
+        })
+    }
+}
+
 /// Width in floats of `columns` columns after packing: whole vectors.
 pub(crate) fn packed_width(columns: usize, lanes: usize) -> usize {
     columns.next_multiple_of(lanes)
@@ -104,6 +138,8 @@ fn pack_panel(b: &Columns, chunk: &Chunk, column: usize, width: usize, to: &mut 
                 copy(&from[p * b.row_stride..][..columns], to);
                 to[columns..].fill(0.0);
             }
+        } else if b.row_stride == 1 {
+            transpose(from, b.column_stride, columns, to, width);
         } else {
             for (p, to) in to.chunks_exact_mut(width).enumerate() {
                 for (j, to) in to.iter_mut().enumerate() {
@@ -112,6 +148,25 @@ fn pack_panel(b: &Columns, chunk: &Chunk, column: usize, width: usize, to: &mut 
             }
         }
     }
+}
+
+/// Copies `columns` columns, each of which lies in one piece, to rows of `width` floats.
+fn transpose(from: &[f32], column_stride: usize, columns: usize, to: &mut [f32], width: usize) {
+    /// Columns at a time: a vector that every processor has.
+    const BLOCK: usize = 4;
+    let rows = to.len() / width;
+    let column = |j: usize| &from[j * column_stride..][..rows];
+    let whole = columns - columns % BLOCK;
+    for j in (0..whole).step_by(BLOCK) {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|i| column(j + i));
+        for ((((to, &a), &b), &c), &d) in to.chunks_exact_mut(width).zip(a).zip(b).zip(c).zip(d) {
+            to[j..j + BLOCK].copy_from_slice(&[a, b, c, d]);
+        }
+    }
+    for j in whole..columns {
+        to.chunks_exact_mut(width).zip(column(j)).for_each(|(to, &x)| to[j] = x);
+    }
+    to.chunks_exact_mut(width).for_each(|to| to[columns..].fill(0.0));
 }
 
 /// Copies a row of a panel. A call of memcpy for each costs more than the copy.

@@ -64,6 +64,43 @@ fn every_layout_matches_float64() {
 }
 
 #[test]
+fn reading_b_in_place_changes_no_bit() {
+    // Columns, distance between rows of B, and whether it is read in place.
+    for (n, stride, in_place) in
+        [(48, 48, true), (80, 84, true), (16, 64, true), (64, 64, false), (40, 40, false)]
+    {
+        for (m, k) in [(64, 700), (130, 128), (200, 9)] {
+            let (a, b) = (numbers(m * k, 1), numbers((k - 1) * stride + n, 2));
+            let b = MatrixRef { data: &b, row_stride: stride, col_stride: 1 };
+            let columns = Columns {
+                data: b.data,
+                segments: &[0],
+                segment_len: k,
+                columns: n,
+                row_stride: stride,
+                column_stride: 1,
+            };
+            assert_eq!(
+                Panels::in_place(&columns, m).is_some(),
+                in_place && m < 200,
+                "{m}x{n}, {stride} apart"
+            );
+            let a = MatrixRef::row_major(&a, k);
+            let expected = oracle(m, n, k, a, b);
+            let mut c = vec![f32::NAN; m * n];
+            gemm(m, n, k, a, b, MatrixMut::row_major(&mut c, n), false, Epilogue::default());
+            assert_close(&c, &expected, k, &format!("{m}x{n}x{k}, {stride} apart"));
+            // More rows have B packed.
+            let tall: Vec<f32> = a.data.iter().cycle().take(400 * k).copied().collect();
+            let mut packed = vec![f32::NAN; 400 * n];
+            let tall = MatrixRef::row_major(&tall, k);
+            gemm(400, n, k, tall, b, MatrixMut::row_major(&mut packed, n), false, Epilogue::default());
+            assert_eq!(c, packed[..m * n]);
+        }
+    }
+}
+
+#[test]
 fn strided_output_and_accumulation() {
     let (m, n, k) = (9, 11, 20);
     let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));

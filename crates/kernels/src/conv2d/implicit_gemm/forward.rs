@@ -2,7 +2,7 @@ use super::patches::{self, with_patches};
 use crate::conv2d::Conv2dGeometry;
 use crate::gemm::Epilogue;
 use crate::gemm::driver::Product;
-use crate::gemm::pack::{self, Columns};
+use crate::gemm::pack::{self, Columns, Panels};
 use crate::gemm::rows::{Grid, Placement};
 use crate::scratch;
 
@@ -55,7 +55,8 @@ pub(in crate::conv2d) fn forward_packed(
             statistics: statistics.as_mut().map(|s| s.columns(channels.clone())),
         };
         with_patches(g, group, x, |a| {
-            Product { grid, a, columns: outputs, packed, place, accumulate: false }.run(y, epilogue);
+            Product { grid, a, columns: outputs, b: Panels::Packed(packed), place, accumulate: false }
+                .run(y, epilogue);
         });
     }
 }

@@ -2,7 +2,7 @@ use super::patches;
 use crate::conv2d::Conv2dGeometry;
 use crate::gemm::Epilogue;
 use crate::gemm::driver::{Product, with_packed};
-use crate::gemm::pack::Columns;
+use crate::gemm::pack::{Columns, Panels};
 use crate::gemm::rows::{Grid, Patches, Placement};
 use crate::parallel;
 use crate::scratch;
@@ -124,7 +124,7 @@ fn class(g: &Conv2dGeometry, first: [usize; 2], dy: &[f32], w: &[f32], dx: &mut 
             column: g.stride[1] * g.in_channels,
         };
         with_packed(&columns, |packed| {
-            let product = Product { grid, a, columns: inputs, packed, place, accumulate };
+            let product = Product { grid, a, columns: inputs, b: Panels::Packed(packed), place, accumulate };
             product.run(dx, Epilogue::default());
         });
     }

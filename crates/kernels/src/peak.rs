@@ -74,8 +74,9 @@ mod tests {
     #[test]
     fn figures_are_those_of_a_processor() {
         let time = Duration::from_millis(2);
-        assert!((1e8..1e14).contains(&flops(time)));
-        assert!((1e7..1e13).contains(&copy_bandwidth(1 << 16, time)));
+        // The lower bounds leave room for an emulated one.
+        assert!((1e5..1e14).contains(&flops(time)));
+        assert!((1e6..1e13).contains(&copy_bandwidth(1 << 16, time)));
         assert!(copy_bandwidth(0, time) > 0.0);
     }
 }

@@ -5,9 +5,11 @@
 //! activations and weights live channels-last in memory (see [`Array::channels_last`]).
 
 use crate::device::Device;
+use crate::float::Float;
 use crate::pool::Floats;
 use crate::shape::{Dims, Shape};
 use crate::strided;
+use cresset_kernels::bf16;
 use std::sync::Arc;
 
 /// The type of an array's elements.
@@ -15,6 +17,8 @@ use std::sync::Arc;
 pub enum DType {
     /// 32-bit floating point: everything that is differentiated.
     F32,
+    /// The upper half of it: activations in [mixed precision](crate::autocast).
+    BF16,
     /// 64-bit signed integers: labels and indices.
     I64,
     /// Truth values: masks.
@@ -22,10 +26,16 @@ pub enum DType {
 }
 
 impl DType {
-    /// PyTorch's name: `float32`, `int64`, `bool`.
+    /// Whether this is a type of floating-point numbers.
+    pub fn is_float(self) -> bool {
+        matches!(self, DType::F32 | DType::BF16)
+    }
+
+    /// PyTorch's name: `float32`, `bfloat16`, `int64`, `bool`.
     pub fn name(self) -> &'static str {
         match self {
             DType::F32 => "float32",
+            DType::BF16 => "bfloat16",
             DType::I64 => "int64",
             DType::Bool => "bool",
         }
@@ -35,6 +45,8 @@ impl DType {
 #[derive(Clone)]
 enum Data {
     F32(Arc<Floats>),
+    /// Two to a float.
+    BF16(Arc<Floats>),
     I64(Arc<Vec<i64>>),
     Bool(Arc<Vec<bool>>),
     /// A shape without numbers, for dry runs.
@@ -59,20 +71,37 @@ impl Array {
 
     /// A contiguous float array whose contents are unspecified: the caller writes every element.
     pub fn empty(shape: impl Into<Shape>) -> Self {
+        Self::empty_of::<f32>(shape)
+    }
+
+    /// Like [`empty`](Self::empty), of either type of floats.
+    pub fn empty_of<E: Float>(shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
-        Self::contiguous_over(Data::F32(Arc::new(Floats::new(shape.numel()))), shape)
+        let floats = Arc::new(Floats::new((shape.numel() * size_of::<E>()).div_ceil(size_of::<f32>())));
+        let data = if E::DTYPE == DType::BF16 { Data::BF16(floats) } else { Data::F32(floats) };
+        Self::contiguous_over(data, shape)
     }
 
     /// Like [`empty`](Self::empty), for a logical (N, C, H, W) shape laid out as (N, H, W, C).
     pub fn empty_channels_last(shape: impl Into<Shape>) -> Self {
-        let mut a = Self::empty(shape);
+        Self::empty_channels_last_of::<f32>(shape)
+    }
+
+    /// Like [`empty_channels_last`](Self::empty_channels_last), of either type of floats.
+    pub fn empty_channels_last_of<E: Float>(shape: impl Into<Shape>) -> Self {
+        let mut a = Self::empty_of::<E>(shape);
         a.strides = a.shape.channels_last_strides();
         a
     }
 
     /// Like [`empty`](Self::empty), with `like`'s shape and, if it is dense, its memory order.
     pub fn empty_like(like: &Array) -> Self {
-        let mut a = Self::empty(like.shape.clone());
+        Self::empty_like_of::<f32>(like)
+    }
+
+    /// Like [`empty_like`](Self::empty_like), of either type of floats.
+    pub fn empty_like_of<E: Float>(like: &Array) -> Self {
+        let mut a = Self::empty_of::<E>(like.shape.clone());
         if like.is_dense() {
             a.strides = like.strides.clone();
         }
@@ -178,6 +207,7 @@ impl Array {
     pub fn dtype(&self) -> DType {
         match self.data {
             Data::F32(_) => DType::F32,
+            Data::BF16(_) => DType::BF16,
             Data::I64(_) => DType::I64,
             Data::Bool(_) => DType::Bool,
             Data::Meta(dtype) => dtype,
@@ -246,9 +276,14 @@ impl Array {
     /// All floats of the underlying buffer; index with `offset` and `strides`.
     #[track_caller]
     pub(crate) fn buffer(&self) -> &[f32] {
+        self.buffer_of()
+    }
+
+    #[track_caller]
+    fn buffer_of<E: Float>(&self) -> &[E] {
         match &self.data {
-            Data::F32(b) => b,
-            _ => self.wrong_dtype(DType::F32),
+            Data::F32(b) | Data::BF16(b) if self.dtype() == E::DTYPE => bytemuck::cast_slice(b),
+            _ => self.wrong_dtype(E::DTYPE),
         }
     }
 
@@ -262,7 +297,16 @@ impl Array {
     /// If the array is not dense or not of floats.
     #[track_caller]
     pub fn memory(&self) -> &[f32] {
-        let buffer = self.buffer();
+        self.memory_of()
+    }
+
+    /// Like [`memory`](Self::memory), of either type of floats.
+    ///
+    /// # Panics
+    /// If the array is not dense or of another type.
+    #[track_caller]
+    pub fn memory_of<E: Float>(&self) -> &[E] {
+        let buffer = self.buffer_of();
         assert!(self.is_dense(), "memory(): the array is a view with gaps; call contiguous() first");
         &buffer[self.offset..self.offset + self.numel()]
     }
@@ -273,25 +317,38 @@ impl Array {
     /// If the array is not dense or not of floats.
     #[track_caller]
     pub fn memory_mut(&mut self) -> &mut [f32] {
+        self.memory_of_mut()
+    }
+
+    /// Like [`memory_mut`](Self::memory_mut), of either type of floats.
+    ///
+    /// # Panics
+    /// If the array is not dense or of another type.
+    #[track_caller]
+    pub fn memory_of_mut<E: Float>(&mut self) -> &mut [E] {
         assert!(self.is_dense(), "memory_mut(): the array is a view with gaps; call contiguous() first");
         let (offset, len) = (self.offset, self.numel());
-        self.buffer();
-        let Data::F32(data) = &mut self.data else { unreachable!("buffer() checked the dtype") };
+        self.buffer_of::<E>();
+        let (Data::F32(data) | Data::BF16(data)) = &mut self.data else {
+            unreachable!("buffer_of() checked the dtype")
+        };
         if Arc::get_mut(data).is_none() {
             // Shared: copy our part only, not the whole buffer that a view may look into.
-            let mut copy = Floats::new(len);
-            copy.copy_from_slice(&data[offset..offset + len]);
+            let mut copy = Floats::new((len * size_of::<E>()).div_ceil(size_of::<f32>()));
+            let part = &bytemuck::cast_slice::<f32, E>(data)[offset..offset + len];
+            bytemuck::cast_slice_mut::<f32, E>(&mut copy)[..len].copy_from_slice(part);
             *data = Arc::new(copy);
             self.offset = 0;
         }
-        let offset = self.offset;
-        &mut Arc::get_mut(data).expect("unique by now")[offset..offset + len]
+        let (offset, data) = (self.offset, Arc::get_mut(data).expect("unique by now"));
+        &mut bytemuck::cast_slice_mut::<f32, E>(data)[offset..offset + len]
     }
 
     /// Bytes of the elements that are shown, which is less than the buffer's for a view of a part.
     pub fn bytes(&self) -> u64 {
         let element = match self.dtype() {
             DType::F32 => size_of::<f32>(),
+            DType::BF16 => size_of::<bf16>(),
             DType::I64 => size_of::<i64>(),
             DType::Bool => size_of::<bool>(),
         };
@@ -301,7 +358,7 @@ impl Array {
     /// Whether both show elements of one buffer.
     pub(crate) fn shares_buffer(&self, other: &Array) -> bool {
         match (&self.data, &other.data) {
-            (Data::F32(a), Data::F32(b)) => Arc::ptr_eq(a, b),
+            (Data::F32(a) | Data::BF16(a), Data::F32(b) | Data::BF16(b)) => Arc::ptr_eq(a, b),
             (Data::I64(a), Data::I64(b)) => Arc::ptr_eq(a, b),
             (Data::Bool(a), Data::Bool(b)) => Arc::ptr_eq(a, b),
             _ => false,
@@ -311,19 +368,22 @@ impl Array {
     /// Whether no other array holds the buffer, so that writing needs no copy.
     pub fn is_unique(&mut self) -> bool {
         match &mut self.data {
-            Data::F32(b) => Arc::get_mut(b).is_some(),
+            Data::F32(b) | Data::BF16(b) => Arc::get_mut(b).is_some(),
             Data::I64(b) => Arc::get_mut(b).is_some(),
             Data::Bool(b) => Arc::get_mut(b).is_some(),
             Data::Meta(_) => false,
         }
     }
 
-    /// Copies the floats out in row-major order.
+    /// Copies the floats out in row-major order, as float32.
     ///
     /// # Panics
     /// If the array is not of floats.
     #[track_caller]
     pub fn to_vec(&self) -> Vec<f32> {
+        if self.dtype() == DType::BF16 {
+            return self.to_float::<f32>().to_vec();
+        }
         let c = self.contiguous();
         c.memory().to_vec()
     }
@@ -358,12 +418,17 @@ impl Array {
         out
     }
 
-    /// Converts the element type: numbers to bool by `!= 0`, floats to integers towards zero.
+    /// Converts the element type: numbers to bool by `!= 0`, floats to integers towards zero, to bfloat16 by rounding.
     pub fn to_dtype(&self, dtype: DType) -> Array {
         let shape = self.shape.clone();
         match (&self.data, dtype) {
             _ if self.dtype() == dtype => self.clone(),
             (Data::Meta(_), _) => Array::meta(shape, dtype),
+            (Data::BF16(_), DType::F32) => self.to_float::<f32>(),
+            (Data::F32(_), DType::BF16) => self.to_float::<bf16>(),
+            // By way of float32.
+            (Data::BF16(_), _) => self.to_float::<f32>().to_dtype(dtype),
+            (_, DType::BF16) => self.to_dtype(DType::F32).to_dtype(dtype),
             (Data::I64(_), DType::F32) => {
                 Array::from_vec(self.to_vec_i64().iter().map(|&v| v as f32).collect(), shape)
             }
@@ -397,6 +462,12 @@ impl Array {
         }
         match &self.data {
             Data::F32(_) => self.copy_into(Array::empty(self.shape.clone())),
+            Data::BF16(_) if self.is_dense() => self.to_float::<f32>().contiguous().to_float::<bf16>(),
+            Data::BF16(_) => {
+                let mut copy = Array::empty_of::<bf16>(self.shape.clone());
+                copy.memory_of_mut().copy_from_slice(&self.gather_elements::<bf16>(self.buffer_of()));
+                copy
+            }
             Data::I64(_) => Array::from_i64(self.to_vec_i64(), self.shape.clone()),
             Data::Bool(_) => Array::from_bools(self.to_vec_bool(), self.shape.clone()),
             Data::Meta(dtype) => Array::meta(self.shape.clone(), *dtype),
@@ -409,6 +480,9 @@ impl Array {
         if self.is_channels_last() || self.is_meta() {
             return self.clone();
         }
+        if self.dtype() == DType::BF16 {
+            return self.to_float::<f32>().channels_last().to_float::<bf16>();
+        }
         self.copy_into(Array::empty_channels_last(self.shape.clone()))
     }
 
@@ -416,6 +490,9 @@ impl Array {
     pub fn in_layout_of(&self, like: &Array) -> Array {
         if self.same_layout(like) {
             return self.clone();
+        }
+        if self.dtype() == DType::BF16 {
+            return self.to_float::<f32>().in_layout_of(like).to_float::<bf16>();
         }
         self.copy_into(Array::empty_like(like))
     }
@@ -443,6 +520,11 @@ impl Array {
     pub(crate) fn pick(&self, shape: Shape, offsets: impl ExactSizeIterator<Item = usize>) -> Array {
         debug_assert_eq!(shape.numel(), offsets.len());
         match &self.data {
+            Data::BF16(_) => {
+                let (mut out, buffer) = (Array::empty_of::<bf16>(shape), self.buffer_of::<bf16>());
+                out.memory_of_mut().iter_mut().zip(offsets).for_each(|(out, o)| *out = buffer[o]);
+                out
+            }
             Data::F32(buffer) => {
                 let mut out = Array::empty(shape);
                 out.memory_mut().iter_mut().zip(offsets).for_each(|(out, o)| *out = buffer[o]);

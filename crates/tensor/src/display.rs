@@ -63,6 +63,7 @@ fn describe(array: &Array, prefix: &str, notes: Vec<String>) -> String {
     } else {
         let summarize = array.numel() > THRESHOLD;
         let shown = Shown { cells: cells(&if summarize { edges(array) } else { array.clone() }), summarize };
+        all_notes.extend((array.dtype() == DType::BF16).then(dtype).flatten());
         shown.text(&array.shape()[..], &mut 0, indent)
     };
     all_notes.extend(notes);
@@ -98,7 +99,7 @@ fn edges(array: &Array) -> Array {
 /// The elements' texts, row-major, padded to one width.
 fn cells(array: &Array) -> Cells {
     match array.dtype() {
-        DType::F32 => float_cells(&array.to_vec()),
+        DType::F32 | DType::BF16 => float_cells(&array.to_vec()),
         DType::I64 => other_cells(array.to_vec_i64().iter().map(i64::to_string).collect()),
         DType::Bool => {
             let name = |&v: &bool| if v { "True" } else { "False" }.to_owned();

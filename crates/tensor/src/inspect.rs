@@ -117,10 +117,10 @@ pub fn find_anomaly<R>(f: impl FnOnce() -> R) -> (R, Option<Anomaly>) {
 
 /// `NaN` or `infinity`, if an array of floats holds one; NaN where it holds both.
 pub fn not_finite(array: &Array) -> Option<&'static str> {
-    if array.dtype() != DType::F32 {
+    if !array.dtype().is_float() {
         return None;
     }
-    let dense = array.dense();
+    let dense = array.dense().to_dtype(DType::F32);
     let values = dense.memory();
     // Without a branch for each element, so that it is as fast as memory.
     let all_finite = |chunk: &[f32]| chunk.iter().fold(true, |fine, v| fine & v.is_finite());

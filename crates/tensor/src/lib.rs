@@ -14,10 +14,12 @@
 //! [`op::Op`]). Numbers are crunched by `cresset-kernels`.
 
 mod array;
+mod autocast;
 mod device;
 mod dims;
 mod display;
 mod error;
+mod float;
 pub mod gradcheck;
 mod graph;
 pub mod inspect;
@@ -40,9 +42,11 @@ pub mod trace;
 mod view;
 
 pub use array::{Array, DType};
+pub use autocast::{autocast, is_autocast_enabled};
 pub use device::Device;
 pub use dims::IntList;
 pub use error::ShapeError;
+pub use float::Float;
 pub use graph::{NoGrad, is_grad_enabled, no_grad};
 pub use leaf::Leaf;
 pub use operand::Operand;

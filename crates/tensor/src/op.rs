@@ -39,6 +39,8 @@ pub trait Op<const N: usize>: Debug + Send + Sync + 'static {
     /// Whether the output only shows elements of the input in other places: so it stays, for example, a softmax,
     /// and works for every dtype.
     const VIEW: bool = false;
+    /// Whether inputs may be bfloat16, and the output is what they are. Other ops get such inputs as float32.
+    const BF16: bool = false;
     /// All that backward needs, typed and visible.
     type Saved: Send + 'static;
 
@@ -101,6 +103,13 @@ pub fn apply_and_look<O: Op<N>, const N: usize, R>(
     inputs: [&Tensor; N],
     look: impl FnOnce(&O::Saved) -> R,
 ) -> (Tensor, Option<R>) {
+    let widened;
+    let inputs = if O::BF16 || inputs.iter().all(|t| t.dtype() != DType::BF16) {
+        inputs
+    } else {
+        widened = inputs.map(Tensor::widened);
+        widened.each_ref()
+    };
     let shapes = inputs.map(Tensor::shape);
     let shape = op.shape(shapes);
     if trace::is_active() {
@@ -118,7 +127,7 @@ pub fn apply_and_look<O: Op<N>, const N: usize, R>(
     for t in inputs {
         let dtype = t.dtype();
         assert!(
-            dtype == DType::F32 || O::VIEW,
+            dtype.is_float() || O::VIEW,
             "{}: expected float32, found {}; convert with to_dtype(DType::F32)",
             op.name(),
             dtype.name()

@@ -264,11 +264,6 @@ impl Tensor {
         self.array.to_vec_bool()
     }
 
-    /// Converts the element type. Not differentiated: the result is detached unless nothing changes.
-    pub fn to_dtype(&self, dtype: DType) -> Tensor {
-        if dtype == self.dtype() { self.clone() } else { Self::constant(self.array.to_dtype(dtype)) }
-    }
-
     /// The tensor on a device.
     pub fn to(&self, device: Device) -> Tensor {
         match device {

@@ -20,6 +20,9 @@ pub struct TrainOptions {
     pub label_smoothing: f64,
     /// Gradients are scaled down together to at most this norm.
     pub clip_grad_norm: Option<f64>,
+    /// Train in [mixed precision](cresset_tensor::autocast): half the memory for activations. Parameters, gradients by
+    /// them and evaluation stay float32.
+    pub amp: bool,
     /// Look at the result of every op, and stop at the first that is not finite.
     pub detect_anomaly: bool,
     /// How the learning rate moves.
@@ -54,6 +57,7 @@ impl Default for TrainOptions {
             accumulate: 1,
             label_smoothing: 0.0,
             clip_grad_norm: None,
+            amp: false,
             detect_anomaly: false,
             lr: LrPolicy::PerEpoch(Box::new(cresset_nn::schedule::ConstantLr)),
             output_dir: None,

@@ -30,6 +30,9 @@ pub struct BenchArgs {
     /// Height and width of the images [default: what the model was designed for]
     #[arg(long, value_name = "N")]
     img_size: Option<usize>,
+    /// Train in mixed precision: activations as bfloat16, computed in float32
+    #[arg(long)]
+    amp: bool,
     /// Steps before the clock starts
     #[arg(long, value_name = "W", default_value_t = 5)]
     warmup: usize,
@@ -75,7 +78,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     count("--warmup", args.warmup, 0..=1_000_000)?;
     count("--steps", args.steps, 1..=1_000_000)?;
     args.runtime.apply()?;
-    let mut work = Synthetic::new(&args.model, args.mode, args.batch, args.img_size)?;
+    let mut work = Synthetic::new(&args.model, args.mode, args.batch, args.img_size, args.amp)?;
     let threads = args.runtime.threads();
     let scaling =
         if args.scaling { scaling::measure(&mut work, threads, args.warmup, args.steps)? } else { vec![] };
@@ -88,7 +91,10 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         model: work.name,
         mode: args.mode,
         batch: args.batch,
-        options: if conv2d::exact() { vec!["exact-conv"] } else { vec![] },
+        options: [("exact-conv", conv2d::exact()), ("amp", args.amp)]
+            .into_iter()
+            .filter_map(|(option, on)| on.then_some(option))
+            .collect(),
         isa: isa().name(),
         threads,
         ms_per_step: (ms * 1e3).round() / 1e3,

@@ -1,13 +1,13 @@
 //! One model on one synthetic batch: what `bench` and `profile` time.
 
 use crate::config::validate::{UsageError, count};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 use cresset_nn::optim::{Optimizer, Sgd, SgdOptions};
 use cresset_nn::{Layer, ModuleExt};
 use cresset_tensor::ops::{CrossEntropyOptions, cross_entropy};
 use cresset_tensor::profile::{self, Pass};
-use cresset_tensor::{Array, Generator, Tensor, no_grad};
+use cresset_tensor::{Array, Generator, Tensor, autocast, no_grad};
 use cresset_vision::models;
 use serde::Serialize;
 use std::time::Instant;
@@ -40,6 +40,7 @@ pub struct Synthetic {
     pub shape: [usize; 4],
     model: Box<dyn Layer>,
     images: Tensor,
+    amp: bool,
     training: Option<Training>,
 }
 
@@ -49,12 +50,16 @@ struct Training {
 }
 
 impl Synthetic {
-    /// Builds the model for images of its own size, or of `img_size` squared, and makes up a batch.
+    /// Builds the model for images of its own size, or of `img_size` squared, and makes up a batch. With `amp` it trains
+    /// in mixed precision.
     ///
     /// # Errors
-    /// If there is no such model, or it does not work on such images.
-    pub fn new(name: &str, mode: Mode, batch: usize, img_size: Option<usize>) -> Result<Self> {
+    /// If there is no such model, or it does not work on such images, or does not train with `amp`.
+    pub fn new(name: &str, mode: Mode, batch: usize, img_size: Option<usize>, amp: bool) -> Result<Self> {
         count("--batch", batch, 1..=1 << 20)?;
+        if amp && mode == Mode::Infer {
+            bail!(UsageError("--amp is for training; inference computes in float32".into()));
+        }
         let entry = models::find(name).map_err(|error| UsageError(error.to_string()))?;
         let mut config = entry.default_config();
         if let Some(size) = img_size {
@@ -80,7 +85,7 @@ impl Synthetic {
             }
         };
         let images = Tensor::constant(Array::from_channels_last(pixels, shape));
-        Ok(Self { name: entry.name, shape, model, images, training })
+        Ok(Self { name: entry.name, shape, model, images, amp, training })
     }
 
     /// Makes a step. In a profile, its parts are the events of depth 0.
@@ -93,8 +98,9 @@ impl Synthetic {
         optimizer.zero_grad();
         drop(part);
         let part = profile::begin("forward", Pass::Forward);
-        let loss =
-            cross_entropy(&self.model.forward(&self.images), &*labels, &CrossEntropyOptions::default());
+        let logits = autocast(self.amp, || self.model.forward(&self.images));
+        let loss = cross_entropy(&logits, &*labels, &CrossEntropyOptions::default());
+        drop(logits);
         drop(part);
         let part = profile::begin("backward", Pass::Backward);
         loss.backward();

@@ -37,6 +37,10 @@ pub struct OptimizerArgs {
     /// Batches whose gradients are added up for one step
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole, allow_negative_numbers = true)]
     pub grad_accum_steps: usize,
+    /// Train in mixed precision: activations and their gradients are stored as bfloat16, computed in float32; weights,
+    /// their gradients and evaluation stay float32
+    #[arg(long)]
+    pub amp: bool,
     /// Optimizer
     #[arg(long, value_name = "NAME", default_value = "sgd")]
     pub opt: OptimizerKind,

@@ -44,6 +44,7 @@ impl Element {
     pub fn of(dtype: DType) -> Self {
         match dtype {
             DType::F32 => Element::F32,
+            DType::BF16 => Element::Bf16,
             DType::I64 => Element::I64,
             DType::Bool => Element::Bool,
         }
@@ -124,6 +125,7 @@ fn read_as<const SIZE: usize, T>(
 pub(super) fn write(array: &Array, writer: &mut impl Write) -> io::Result<()> {
     match array.dtype() {
         DType::F32 => write_as(writer, array.contiguous().memory(), |v| v.to_le_bytes()),
+        DType::BF16 => write_as(writer, array.contiguous().memory_of::<bf16>(), |v| v.to_le_bytes()),
         DType::I64 => write_as(writer, &array.to_vec_i64(), |v| v.to_le_bytes()),
         DType::Bool => write_as(writer, &array.to_vec_bool(), |v| [u8::from(v)]),
     }

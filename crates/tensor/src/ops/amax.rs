@@ -132,7 +132,7 @@ impl Tensor {
     #[track_caller]
     pub fn max(&self) -> Tensor {
         match self.dtype() {
-            DType::F32 => apply(
+            DType::F32 | DType::BF16 => apply(
                 Extreme { name: "max", largest: true, dims: IntList::default(), keepdim: false },
                 [self],
             ),
@@ -147,7 +147,7 @@ impl Tensor {
     #[track_caller]
     pub fn min(&self) -> Tensor {
         match self.dtype() {
-            DType::F32 => apply(
+            DType::F32 | DType::BF16 => apply(
                 Extreme { name: "min", largest: false, dims: IntList::default(), keepdim: false },
                 [self],
             ),

@@ -1,14 +1,14 @@
 //! Arithmetic of two tensors, with broadcasting: add, sub, mul, div.
 
 use super::number::WithNumber;
-use crate::array::Array;
+use crate::array::{Array, DType};
 use crate::error::ShapeError;
 use crate::op::{Op, apply};
 use crate::operand::Operand;
 use crate::shape::Shape;
 use crate::strided;
 use crate::tensor::Tensor;
-use cresset_kernels::pointwise;
+use cresset_kernels::{bf16, pointwise};
 
 /// The shape of broadcasting arithmetic, or why there is none.
 pub(crate) fn broadcast(op: &'static str, a: &Shape, b: &Shape) -> Result<Shape, ShapeError> {
@@ -53,6 +53,7 @@ pub(crate) fn elementwise(
 struct Add;
 
 impl Op<2> for Add {
+    const BF16: bool = true;
     type Saved = [Shape; 2];
 
     fn name(&self) -> &'static str {
@@ -65,7 +66,11 @@ impl Op<2> for Add {
 
     fn forward(&self, [a, b]: [&Array; 2]) -> (Array, Self::Saved) {
         let shapes = [a.shape().clone(), b.shape().clone()];
-        (elementwise(a, b, pointwise::add, |a, b| a + b), shapes)
+        if [a, b].iter().all(|x| x.dtype() == DType::BF16) && a.shape() == b.shape() {
+            return (a.clone().add_float::<bf16>(b), shapes);
+        }
+        let (a, b) = (a.to_float::<f32>(), b.to_float::<f32>());
+        (elementwise(&a, &b, pointwise::add, |a, b| a + b), shapes)
     }
 
     fn backward(&self, [a, b]: Self::Saved, grad: Array, needs: [bool; 2]) -> [Option<Array>; 2] {

@@ -106,7 +106,8 @@ impl Tensor {
     /// If there are no tensors, or their shapes or dtypes do not fit.
     #[track_caller]
     pub fn cat(tensors: &[impl Borrow<Tensor>], dim: isize) -> Tensor {
-        let tensors: Vec<&Tensor> = tensors.iter().map(Borrow::borrow).collect();
+        let tensors: Vec<Tensor> = tensors.iter().map(|t| t.borrow().widened()).collect();
+        let tensors: Vec<&Tensor> = tensors.iter().collect();
         let (shape, dim) = match joined_shape(&tensors, dim) {
             Ok((shape, dim)) => (Ok(shape), dim),
             Err(e) => (Err(e), 0),

@@ -18,7 +18,7 @@ impl Elements {
     fn of(array: &Array, shape: &Shape) -> Self {
         let array = array.expand(shape);
         match array.dtype() {
-            DType::F32 => Elements::F32(array.to_vec()),
+            DType::F32 | DType::BF16 => Elements::F32(array.to_vec()),
             DType::I64 => Elements::I64(array.to_vec_i64()),
             DType::Bool => Elements::I64(array.to_vec_bool().into_iter().map(i64::from).collect()),
         }
@@ -49,7 +49,7 @@ fn compare(op: &'static str, a: &Tensor, b: Operand<'_>, comparison: Comparison)
     let b = match b {
         Operand::Tensor(b) => b.clone(),
         // A whole number beside integers or truth values stays one.
-        Operand::Number(n) if a.dtype() != DType::F32 && n.fract() == 0.0 => {
+        Operand::Number(n) if !a.dtype().is_float() && n.fract() == 0.0 => {
             Tensor::from_i64([n as i64], [0; 0])
         }
         Operand::Number(n) => Tensor::scalar(n as f32),

@@ -11,6 +11,7 @@ struct Contiguous;
 
 impl Op<1> for Contiguous {
     const VIEW: bool = true;
+    const BF16: bool = true;
     type Saved = ();
 
     fn name(&self) -> &'static str {

@@ -2,13 +2,15 @@
 
 use super::images::{IntoPair, images, misfit};
 use super::optional::{given, one_a_channel, or_absent};
-use crate::array::Array;
+use crate::array::{Array, DType};
+use crate::autocast;
 use crate::error::ShapeError;
 use crate::op::{Op, apply};
 use crate::profile::{self, Cost};
 use crate::recompute::{Input, Source};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use cresset_kernels::bf16;
 use cresset_kernels::conv2d::choose::{Algorithm, Pass};
 use cresset_kernels::conv2d::{self, Conv2dGeometry, Epilogue};
 
@@ -139,12 +141,23 @@ impl Operands {
         Self { geometry, x: x.channels_last(), w: w.channels_last() }
     }
 
-    /// The convolution, and what is done to it while it is in cache.
-    pub fn forward(&self, epilogue: Epilogue) -> Array {
-        let mut y = Array::empty_channels_last(output_shape(&self.geometry));
-        let span = profile(&self.geometry, Pass::Forward);
-        conv2d::forward(&self.geometry, self.x.memory(), self.w.memory(), epilogue, y.memory_mut());
-        span.end(|| Cost::new(self.geometry.macs(), [&self.x, &self.w], [&y]));
+    /// The convolution, and what is done to it while it is in cache; `add` and the result have the type of x.
+    pub fn forward(&self, epilogue: Epilogue, add: Option<&Array>) -> Array {
+        let (g, w) = (&self.geometry, self.w.memory());
+        let Epilogue { bias, relu, statistics, .. } = epilogue;
+        let span = profile(g, Pass::Forward);
+        let y = if self.x.dtype() == DType::BF16 {
+            let mut y = Array::empty_channels_last_of::<bf16>(output_shape(g));
+            let epilogue = Epilogue { bias, add: add.map(Array::memory_of), relu, statistics };
+            conv2d::bfloat16::forward(g, self.x.memory_of(), w, epilogue, y.memory_of_mut());
+            y
+        } else {
+            let mut y = Array::empty_channels_last(output_shape(g));
+            let epilogue = Epilogue { bias, add: add.map(Array::memory), relu, statistics };
+            conv2d::forward(g, self.x.memory(), w, epilogue, y.memory_mut());
+            y
+        };
+        span.end(|| Cost::new(g.macs(), [&self.x, &self.w], [&y]));
         y
     }
 
@@ -173,14 +186,33 @@ impl Saved {
             let mut dw = Array::empty_like(&self.w);
             let x = self.operands().x;
             let span = profile(&self.geometry, Pass::WeightGradient);
-            conv2d::weight_gradient(&self.geometry, x.memory(), dy.memory(), dw.memory_mut());
+            if dy.dtype() == DType::BF16 {
+                let (x, dy) = (x.memory_of(), dy.memory_of());
+                conv2d::bfloat16::weight_gradient(&self.geometry, x, dy, dw.memory_mut());
+            } else {
+                conv2d::weight_gradient(&self.geometry, x.memory(), dy.memory(), dw.memory_mut());
+            }
             span.end(|| Cost::new(self.geometry.macs(), [&x, dy], [&dw]));
             dw
         });
         [by_x.then(|| self.input_gradient(dy, sum)), dw]
     }
 
+    /// The gradient by bias.
+    pub fn bias_gradient(&self, dy: &Array) -> Array {
+        let mut db = Array::empty([self.geometry.out_channels]);
+        if dy.dtype() == DType::BF16 {
+            conv2d::bfloat16::bias_gradient(&self.geometry, dy.memory_of(), db.memory_mut());
+        } else {
+            conv2d::bias_gradient(&self.geometry, dy.memory(), db.memory_mut());
+        }
+        db
+    }
+
     fn input_gradient(&self, dy: &Array, sum: Option<Array>) -> Array {
+        if dy.dtype() == DType::BF16 {
+            return self.input_gradient_bfloat16(dy, sum);
+        }
         let (g, dy_memory, w) = (&self.geometry, dy.memory(), self.w.memory());
         if let Some(sum) = sum {
             let mut dx = sum.channels_last();
@@ -196,6 +228,18 @@ impl Saved {
         span.end(|| Cost::new(g.macs(), [dy, &self.w], [&dx]));
         dx
     }
+
+    fn input_gradient_bfloat16(&self, dy: &Array, sum: Option<Array>) -> Array {
+        let (g, accumulate) = (&self.geometry, sum.is_some());
+        let mut dx = match sum {
+            Some(sum) => sum.channels_last().to_float::<bf16>(),
+            None => Array::empty_channels_last_of::<bf16>([g.batch, g.in_channels, g.in_height, g.in_width]),
+        };
+        let span = profile(g, Pass::InputGradient);
+        conv2d::bfloat16::input_gradient(g, dy.memory_of(), self.w.memory(), dx.memory_of_mut(), accumulate);
+        span.end(|| Cost::new(g.macs(), [dy, &self.w], [&dx]));
+        dx
+    }
 }
 
 fn profile(g: &Conv2dGeometry, pass: Pass) -> profile::Span {
@@ -208,6 +252,7 @@ fn profile(g: &Conv2dGeometry, pass: Pass) -> profile::Span {
 }
 
 impl Op<3> for Conv2d {
+    const BF16: bool = true;
     type Saved = Saved;
 
     fn name(&self) -> &'static str {
@@ -223,7 +268,8 @@ impl Op<3> for Conv2d {
     fn forward(&self, [x, w, b]: [&Array; 3]) -> (Array, Saved) {
         let operands = Operands::new(&self.options, x, w);
         let bias = given(b).map(Array::contiguous);
-        let y = operands.forward(Epilogue { bias: bias.as_ref().map(Array::memory), ..Default::default() });
+        let y =
+            operands.forward(Epilogue { bias: bias.as_ref().map(Array::memory), ..Default::default() }, None);
         (y, operands.saved(self.source.as_ref()))
     }
 
@@ -240,11 +286,7 @@ impl Op<3> for Conv2d {
     ) -> [Option<Array>; 3] {
         let dy = grad.channels_last();
         drop(grad);
-        let db = needs[2].then(|| {
-            let mut db = Array::empty([saved.geometry.out_channels]);
-            conv2d::bias_gradient(&saved.geometry, dy.memory(), db.memory_mut());
-            db
-        });
+        let db = needs[2].then(|| saved.bias_gradient(&dy));
         let [dx, dw] = saved.backward(&dy, [needs[0], needs[1]], sums[0].take());
         [dx, dw, db]
     }
@@ -262,7 +304,8 @@ impl Tensor {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn conv2d(&self, weight: &Tensor, bias: Option<&Tensor>, options: &Conv2dOptions) -> Tensor {
-        let op = Conv2d { options: *options, source: Source::of(self) };
-        apply(op, [self, weight, &or_absent(bias)])
+        let x = autocast::operand(self);
+        let op = Conv2d { options: *options, source: Source::of(&x) };
+        apply(op, [&x, weight, &or_absent(bias)])
     }
 }

@@ -15,6 +15,7 @@ use super::images::{dim_back, dim_last};
 use super::normalization::{After, Gradients, Normalization, Normalized};
 use super::optional::{given, is_given, one_a_channel, or_absent};
 use crate::array::Array;
+use crate::autocast;
 use crate::error::ShapeError;
 use crate::graph;
 use crate::op::{Op, apply_and_look};
@@ -22,7 +23,7 @@ use crate::recompute::{Recompute, Source};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use cresset_kernels::batch_norm::Mode;
-use cresset_kernels::conv2d::{self, ColumnStatistics, Conv2dGeometry, Epilogue};
+use cresset_kernels::conv2d::{ColumnStatistics, Conv2dGeometry, Epilogue};
 
 /// A convolution, the batch normalization of its output, and what follows.
 #[derive(Clone, Copy)]
@@ -53,8 +54,10 @@ impl Conv2dBatchNorm<'_> {
     /// If the shapes do not fit, or if there is only one value a channel.
     #[track_caller]
     pub fn train(&self, x: &Tensor) -> (Tensor, BatchStats) {
+        let x = &autocast::operand(x);
+        let residual = self.residual.map(|r| r.to_dtype(x.dtype()));
         let [bias, norm_weight, norm_bias, residual] =
-            [self.bias, self.norm_weight, self.norm_bias, self.residual].map(or_absent);
+            [self.bias, self.norm_weight, self.norm_bias, residual.as_ref()].map(or_absent);
         let inputs = [x, self.weight, &bias, &norm_weight, &norm_bias, &residual];
         if let Ok(g) = self.conv.geometry(x.shape(), self.weight.shape()) {
             check_count(&output_shape(&g));
@@ -145,6 +148,7 @@ impl Train {
 }
 
 impl Op<6> for Train {
+    const BF16: bool = true;
     type Saved = SavedTrain;
 
     fn name(&self) -> &'static str {
@@ -173,7 +177,8 @@ impl Op<6> for Train {
         let (mut mean, mut var) = (Array::empty([g.out_channels]), Array::empty([g.out_channels]));
         let statistics = ColumnStatistics { mean: mean.memory_mut(), variance: var.memory_mut() };
         let memory = bias.as_ref().map(Array::memory);
-        let z = conv.forward(Epilogue { bias: memory, statistics: Some(statistics), ..Default::default() });
+        let z =
+            conv.forward(Epilogue { bias: memory, statistics: Some(statistics), ..Default::default() }, None);
         let x = dim_last(&z, 1);
         drop(z);
 
@@ -215,7 +220,7 @@ impl Op<6> for Train {
             Convolved::Again(bias, normalization) => {
                 let bias = bias.as_ref().map(Array::memory);
                 let operands = conv.operands();
-                let z = operands.forward(Epilogue { bias, ..Default::default() });
+                let z = operands.forward(Epilogue { bias, ..Default::default() }, None);
                 conv = operands.saved(None);
                 Normalized { x: dim_last(&z, 1), normalization }
             }
@@ -223,11 +228,7 @@ impl Op<6> for Train {
         let Gradients { x, weight, bias, residual } = normalization.backward(z, grad, needs[5]);
         let dz = dim_back(&x, 1);
         drop(x);
-        let dconv_bias = needs[2].then(|| {
-            let mut db = Array::empty([conv.geometry.out_channels]);
-            conv2d::bias_gradient(&conv.geometry, dz.memory(), db.memory_mut());
-            db
-        });
+        let dconv_bias = needs[2].then(|| conv.bias_gradient(&dz));
         let [dx, dw] = conv.backward(&dz, [needs[0], needs[1]], sums[0].take());
         let [dweight, dbias] = [needs[3].then_some(weight), needs[4].then_some(bias)];
         [dx, dw, dconv_bias, dweight, dbias, residual.map(|r| dim_back(&r, 1))]

@@ -4,12 +4,14 @@
 use super::conv2d::{Conv2dOptions, Operands, Saved, output_shape};
 use super::optional::{given, is_given, one_a_channel, or_absent};
 use crate::array::Array;
+use crate::autocast;
 use crate::error::ShapeError;
+use crate::float::with_float;
 use crate::op::{Op, apply};
 use crate::recompute::Source;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
-use cresset_kernels::conv2d::{self, Conv2dGeometry, Epilogue};
+use cresset_kernels::conv2d::{Conv2dGeometry, Epilogue};
 use cresset_kernels::pointwise;
 
 /// `y = max(0, conv2d(x, w) + b + residual)`, each part if wanted.
@@ -38,6 +40,7 @@ pub(super) fn check_residual(
 }
 
 impl Op<4> for Conv2dFused {
+    const BF16: bool = true;
     /// The convolution, and the output if there was a ReLU.
     type Saved = (Saved, Option<Array>);
 
@@ -56,12 +59,9 @@ impl Op<4> for Conv2dFused {
         let operands = Operands::new(&self.options, x, w);
         let bias = given(b).map(Array::contiguous);
         let residual = given(residual).map(Array::channels_last);
-        let y = operands.forward(Epilogue {
-            bias: bias.as_ref().map(Array::memory),
-            add: residual.as_ref().map(Array::memory),
-            relu: self.relu,
-            statistics: None,
-        });
+        let epilogue =
+            Epilogue { bias: bias.as_ref().map(Array::memory), relu: self.relu, ..Default::default() };
+        let y = operands.forward(epilogue, residual.as_ref());
         let saved = operands.saved(self.source.as_ref());
         (y.clone(), (saved, self.relu.then_some(y)))
     }
@@ -80,13 +80,9 @@ impl Op<4> for Conv2dFused {
         let mut dy = grad.channels_last();
         drop(grad);
         if let Some(y) = y {
-            pointwise::relu_backward_in_place(y.memory(), dy.memory_mut());
+            with_float!(y, E => pointwise::relu_backward_in_place(y.memory_of::<E>(), dy.memory_of_mut()));
         }
-        let db = needs[2].then(|| {
-            let mut db = Array::empty([saved.geometry.out_channels]);
-            conv2d::bias_gradient(&saved.geometry, dy.memory(), db.memory_mut());
-            db
-        });
+        let db = needs[2].then(|| saved.bias_gradient(&dy));
         let [dx, dw] = saved.backward(&dy, [needs[0], needs[1]], sums[0].take());
         [dx, dw, db, needs[3].then_some(dy)]
     }
@@ -110,6 +106,8 @@ pub fn conv2d_fused(
     relu: bool,
     options: &Conv2dOptions,
 ) -> Tensor {
-    let op = Conv2dFused { options: *options, relu, source: Source::of(x) };
-    apply(op, [x, weight, &or_absent(bias), &or_absent(residual)])
+    let x = autocast::operand(x);
+    let residual = residual.map(|r| r.to_dtype(x.dtype()));
+    let op = Conv2dFused { options: *options, relu, source: Source::of(&x) };
+    apply(op, [&x, weight, &or_absent(bias), &or_absent(residual.as_ref())])
 }

@@ -2,7 +2,7 @@
 
 use super::conv2d::{Conv2dOptions, output_shape};
 use super::conv2d_fused::check_residual;
-use crate::array::Array;
+use crate::array::{Array, DType};
 use crate::error::ShapeError;
 use crate::profile::{self, Cost, Pass};
 use crate::shape::Shape;
@@ -54,9 +54,9 @@ impl PreparedConv2d {
         let geometry = or_panic(self.options.geometry(x.shape(), &self.weight));
         let residual = residual.map(|r| {
             or_panic(check_residual("conv2d", r.shape(), &geometry));
-            r.array().channels_last()
+            r.array().to_dtype(DType::F32).channels_last()
         });
-        let x = x.array().channels_last();
+        let x = x.array().to_dtype(DType::F32).channels_last();
         let mut y = Array::empty_channels_last(output_shape(&geometry));
         let input = [geometry.batch, geometry.in_height, geometry.in_width];
         let span = profile::begin("conv2d", Pass::Forward).by(|| self.kernel.algorithm().name());

@@ -25,7 +25,7 @@ pub enum Targets {
 impl From<&Tensor> for Targets {
     fn from(targets: &Tensor) -> Self {
         match targets.dtype() {
-            DType::F32 => Targets::Probabilities(targets.clone()),
+            DType::F32 | DType::BF16 => Targets::Probabilities(targets.to_dtype(DType::F32)),
             DType::I64 | DType::Bool => Targets::Indices(targets.clone()),
         }
     }

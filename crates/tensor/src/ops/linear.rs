@@ -3,6 +3,7 @@
 use super::matmul::{product_2d, rows};
 use super::optional::{given, one_a_channel, or_absent};
 use crate::array::Array;
+use crate::autocast;
 use crate::error::ShapeError;
 use crate::op::{Op, apply};
 use crate::shape::Shape;
@@ -76,6 +77,6 @@ impl Tensor {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
-        apply(Linear, [self, weight, &or_absent(bias)])
+        apply(Linear, [&autocast::operand(self), &autocast::operand(weight), &or_absent(bias)])
     }
 }

@@ -64,6 +64,7 @@ fn indices(x: &Array, dim: usize, k: usize, largest: bool) -> Array {
     let (rows, len) = rows(x, &[dim]);
     let found = match rows.dtype() {
         DType::F32 => best_of_rows(rows.memory(), len, k, largest),
+        DType::BF16 => best_of_rows(&rows.to_vec(), len, k, largest),
         _ => best_of_rows(&rows.to_dtype(DType::I64).to_vec_i64(), len, k, largest),
     };
     // The dimension is the last now; it goes back to its place.

@@ -4,6 +4,7 @@ use super::images::{IntoPair, images, misfit};
 use super::pooled::Pooled;
 use crate::array::{Array, DType};
 use crate::error::ShapeError;
+use crate::float::with_float;
 use crate::graph;
 use crate::op::{Op, apply, apply_and_look};
 use crate::shape::Shape;
@@ -118,6 +119,7 @@ impl Places {
 }
 
 impl Op<1> for MaxPool2d {
+    const BF16: bool = true;
     type Saved = Places;
 
     fn name(&self) -> &'static str {
@@ -133,18 +135,24 @@ impl Op<1> for MaxPool2d {
     fn forward(&self, [x]: [&Array; 1]) -> (Array, Places) {
         let geometry = self.geometry(x.shape()).expect("checked by shape()");
         let [rows, columns] = geometry.output_size();
-        let mut y = Array::empty_channels_last([geometry.batch, geometry.channels, rows, columns]);
-        let mut taps = Pooled::new(if self.record { y.numel() } else { 0 });
+        let mut taps = Pooled::new(if self.record { geometry.output_len() } else { 0 });
         let record = self.record.then_some(&mut taps[..]);
-        max_pool2d::forward(&geometry, x.channels_last().memory(), y.memory_mut(), record);
+        let y = with_float!(x, E => {
+            let shape = [geometry.batch, geometry.channels, rows, columns];
+            let mut y = Array::empty_channels_last_of::<E>(shape);
+            max_pool2d::forward::<E>(&geometry, x.channels_last().memory_of(), y.memory_of_mut(), record);
+            y
+        });
         (y, Places { geometry, taps })
     }
 
     fn backward(&self, saved: Places, grad: Array, _: [bool; 1]) -> [Option<Array>; 1] {
         let g = saved.geometry;
-        let mut dx = Array::empty_channels_last([g.batch, g.channels, g.height, g.width]);
-        max_pool2d::backward(&g, grad.channels_last().memory(), &saved.taps, dx.memory_mut());
-        [Some(dx)]
+        with_float!(grad, E => {
+            let mut dx = Array::empty_channels_last_of::<E>([g.batch, g.channels, g.height, g.width]);
+            max_pool2d::backward::<E>(&g, grad.channels_last().memory_of(), &saved.taps, dx.memory_of_mut());
+            [Some(dx)]
+        })
     }
 }
 

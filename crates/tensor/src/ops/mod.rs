@@ -7,6 +7,7 @@ mod avg_pool2d;
 mod batch_norm;
 mod bce_with_logits;
 mod binary;
+mod cast;
 mod cat;
 mod clamp;
 mod compare;

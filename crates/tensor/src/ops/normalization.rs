@@ -4,6 +4,7 @@
 use super::images::{dim_back, dim_last};
 use super::optional::given;
 use crate::array::Array;
+use crate::float::{Float, with_float};
 use crate::profile::{self, Cost, Pass};
 use crate::recompute::Recompute;
 use cresset_kernels::batch_norm::{self, Backward, Mode, Relu};
@@ -72,8 +73,10 @@ impl Normalization {
         let residual = given(residual).map(|r| dim_last(r, 1));
         let [scale, shift] = self.scale_and_shift();
         let span = profile::begin("batch_norm", Pass::Forward);
-        let add = residual.as_ref().map(Array::memory);
-        batch_norm::normalize_in_place(x.memory_mut(), scale.memory(), shift.memory(), add, self.relu);
+        with_float!(x, E => {
+            let (scale, shift, add) = (scale.memory(), shift.memory(), residual.as_ref().map(Array::memory_of));
+            batch_norm::normalize_in_place::<E>(x.memory_of_mut(), scale, shift, add, self.relu);
+        });
         span.end(|| Cost::new(0, residual.iter().chain([&x]), [&x]));
         self.note(&x, residual.is_some());
         x
@@ -81,10 +84,13 @@ impl Normalization {
 
     fn apply(&self, x: &Array, residual: Option<&Array>) -> Array {
         let [scale, shift] = self.scale_and_shift();
-        let mut y = Array::empty_like(x);
         let span = profile::begin("batch_norm", Pass::Forward);
-        let add = residual.map(Array::memory);
-        batch_norm::normalize(x.memory(), scale.memory(), shift.memory(), add, self.relu, y.memory_mut());
+        let y = with_float!(x, E => {
+            let mut y = Array::empty_like_of::<E>(x);
+            let (scale, shift, add) = (scale.memory(), shift.memory(), residual.map(Array::memory_of));
+            batch_norm::normalize::<E>(x.memory_of(), scale, shift, add, self.relu, y.memory_of_mut());
+            y
+        });
         span.end(|| Cost::new(0, residual.into_iter().chain([x]), [&y]));
         y
     }
@@ -106,7 +112,11 @@ impl Normalization {
 
     /// From the input as rows, whose memory is used again if nobody else holds it, and the gradient by the output,
     /// shaped (N, C, ...), all gradients; by the residual if asked.
-    pub fn backward(self, mut x: Array, grad: Array, residual: bool) -> Gradients {
+    pub fn backward(self, x: Array, grad: Array, residual: bool) -> Gradients {
+        with_float!(x, E => self.backward_of::<E>(x, grad.to_float::<E>(), residual))
+    }
+
+    fn backward_of<E: Float>(self, mut x: Array, grad: Array, residual: bool) -> Gradients {
         let [mean, var] = &self.stats;
         let (mut weight, mut bias) = (Array::empty_like(mean), Array::empty_like(mean));
         let (dweight, dbias) = (weight.memory_mut(), bias.memory_mut());
@@ -118,7 +128,7 @@ impl Normalization {
             bias: self.bias.as_ref().map(Array::memory),
             relu: match &self.after {
                 After::Nothing if self.relu => Relu::Recompute,
-                After::Residual(Some(y)) => Relu::Output(y.memory()),
+                After::Residual(Some(y)) => Relu::Output(y.memory_of::<E>()),
                 _ => Relu::None,
             },
             mode: self.mode,
@@ -127,7 +137,7 @@ impl Normalization {
         drop(grad);
         let span = profile::begin("batch_norm", Pass::Backward);
         if residual {
-            gradient.run_with_residual(x.memory_mut(), dy.memory_mut(), dweight, dbias);
+            gradient.run_with_residual(x.memory_of_mut(), dy.memory_of_mut(), dweight, dbias);
             let y = match &self.after {
                 After::Residual(y) => y.as_ref(),
                 After::Nothing => None,
@@ -136,10 +146,10 @@ impl Normalization {
             return Gradients { x, weight, bias, residual: Some(dy) };
         }
         let dx = if dy.is_unique() {
-            gradient.run(x.memory(), dy.memory_mut(), dweight, dbias);
+            gradient.run(x.memory_of(), dy.memory_of_mut(), dweight, dbias);
             dy
         } else {
-            gradient.run_beside(x.memory_mut(), dy.memory(), dweight, dbias);
+            gradient.run_beside(x.memory_of_mut(), dy.memory_of(), dweight, dbias);
             x
         };
         span.end(|| Cost::new(0, [&dx, &dx], [&dx]));

@@ -44,6 +44,7 @@ impl Permute {
 
 impl Op<1> for Permute {
     const VIEW: bool = true;
+    const BF16: bool = true;
     /// The order, all dimensions counted from the front.
     type Saved = Dims;
 

@@ -2,6 +2,7 @@
 
 use crate::array::Array;
 use crate::error::ShapeError;
+use crate::float::with_float;
 use crate::op::{Op, apply};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -12,6 +13,7 @@ use cresset_kernels::pointwise;
 struct Relu;
 
 impl Op<1> for Relu {
+    const BF16: bool = true;
     type Saved = Array;
 
     fn name(&self) -> &'static str {
@@ -24,21 +26,26 @@ impl Op<1> for Relu {
 
     fn forward(&self, [x]: [&Array; 1]) -> (Array, Array) {
         let x = x.dense();
-        let mut y = Array::empty_like(&x);
-        pointwise::relu(x.memory(), y.memory_mut());
+        let y = with_float!(x, E => {
+            let mut y = Array::empty_like_of::<E>(&x);
+            pointwise::relu(x.memory_of::<E>(), y.memory_of_mut());
+            y
+        });
         (y.clone(), y)
     }
 
     fn backward(&self, y: Array, grad: Array, _: [bool; 1]) -> [Option<Array>; 1] {
         let mut dy = grad.in_layout_of(&y);
         drop(grad);
-        if dy.is_unique() {
-            pointwise::relu_backward_in_place(y.memory(), dy.memory_mut());
-            return [Some(dy)];
-        }
-        let mut dx = Array::empty_like(&y);
-        pointwise::relu_backward(y.memory(), dy.memory(), dx.memory_mut());
-        [Some(dx)]
+        with_float!(y, E => {
+            if dy.is_unique() {
+                pointwise::relu_backward_in_place(y.memory_of::<E>(), dy.memory_of_mut());
+                return [Some(dy)];
+            }
+            let mut dx = Array::empty_like_of::<E>(&y);
+            pointwise::relu_backward(y.memory_of::<E>(), dy.memory_of(), dx.memory_of_mut());
+            [Some(dx)]
+        })
     }
 }
 

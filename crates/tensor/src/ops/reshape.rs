@@ -24,6 +24,7 @@ enum Reshape {
 
 impl Op<1> for Reshape {
     const VIEW: bool = true;
+    const BF16: bool = true;
     /// The input's shape.
     type Saved = Shape;
 

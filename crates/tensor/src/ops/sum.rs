@@ -98,7 +98,7 @@ impl Tensor {
     #[track_caller]
     pub fn sum_dim(&self, dims: impl Into<IntList>, keepdim: bool) -> Tensor {
         match self.dtype() {
-            DType::F32 => apply(Sum { dims: dims.into(), keepdim, mean: false }, [self]),
+            DType::F32 | DType::BF16 => apply(Sum { dims: dims.into(), keepdim, mean: false }, [self]),
             _ => sum_integers(self, dims.into(), keepdim),
         }
     }

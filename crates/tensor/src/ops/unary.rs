@@ -3,8 +3,9 @@
 //! All are one op, [`Unary`], whose gradient needs the input or the output, never both.
 
 use super::number::WithNumber;
-use crate::array::Array;
+use crate::array::{Array, DType};
 use crate::error::ShapeError;
+use crate::float::with_float;
 use crate::op::{Op, apply};
 use crate::shape::Shape;
 use crate::strided;
@@ -139,6 +140,9 @@ impl Array {
     /// `a + b`, in place if nobody else holds this buffer.
     #[track_caller]
     pub fn add_assign(mut self, b: &Array) -> Array {
+        if [self.dtype(), b.dtype()].contains(&DType::BF16) {
+            return with_float!(self, E => self.add_float::<E>(b));
+        }
         if self.same_layout(b) && self.is_unique() {
             pointwise::add_assign(self.memory_mut(), b.memory());
             return self;

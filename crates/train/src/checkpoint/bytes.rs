@@ -27,7 +27,7 @@ pub(super) fn text(sink: &mut impl Sink, text: &str) {
 /// The values in row-major order, little-endian, whatever the machine and the layout in memory.
 fn values(sink: &mut impl Sink, array: &Array) {
     match array.dtype() {
-        DType::F32 => numbers(sink, &array.to_vec(), |v| v.to_le_bytes()),
+        DType::F32 | DType::BF16 => numbers(sink, &array.to_vec(), |v| v.to_le_bytes()),
         DType::I64 => numbers(sink, &array.to_vec_i64(), |v| v.to_le_bytes()),
         DType::Bool => numbers(sink, &array.to_vec_bool(), |v| [u8::from(v)]),
     }

@@ -10,7 +10,7 @@ use crate::samples::Samples;
 use cresset_nn::Forward;
 use cresset_nn::optim::{NormType, clip_grad_norm};
 use cresset_tensor::ops::{CrossEntropyOptions, cross_entropy};
-use cresset_tensor::{Tensor, random};
+use cresset_tensor::{DType, Tensor, autocast, random};
 use cresset_vision::loader::Epoch;
 
 /// How [`Trainer::step`] ended.
@@ -119,7 +119,8 @@ impl Trainer {
         // The batch just taken is `progress.batch - 1`: what dropout draws depends on nothing else.
         let (epoch, batch) = (self.progress.epoch, self.progress.batch);
         let _random = random::step_scope(self.options.seed, (epoch << 32) | batch as u64);
-        let logits = self.model.forward(&samples.images);
+        let logits = autocast(self.options.amp, || self.model.forward(&samples.images));
+        let logits = logits.to_dtype(DType::F32);
         check_classes(&logits, self.card.classes.len())?;
         let options = CrossEntropyOptions {
             label_smoothing: self.options.label_smoothing as f32,

@@ -32,6 +32,9 @@ pub struct ProfileArgs {
     /// Height and width of the images [default: what the model was designed for]
     #[arg(long, value_name = "N")]
     img_size: Option<usize>,
+    /// Train in mixed precision: activations as bfloat16, computed in float32
+    #[arg(long)]
+    amp: bool,
     /// Steps before the profile
     #[arg(long, value_name = "W", default_value_t = 2)]
     warmup: usize,
@@ -72,7 +75,7 @@ pub fn run(args: &ProfileArgs) -> Result<ExitCode> {
     count("--warmup", args.warmup, 0..=1_000_000)?;
     count("--steps", args.steps, 1..=10_000)?;
     args.runtime.apply()?;
-    let mut work = Synthetic::new(&args.model, args.mode, args.batch, args.img_size)?;
+    let mut work = Synthetic::new(&args.model, args.mode, args.batch, args.img_size, args.amp)?;
     (0..args.warmup).for_each(|_| work.step());
     let origin = Instant::now();
     let steps: Vec<Step> = (0..args.steps)

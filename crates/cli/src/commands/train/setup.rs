@@ -139,6 +139,7 @@ impl Setup {
             accumulate: args.optimizer.grad_accum_steps,
             label_smoothing: args.optimizer.label_smoothing,
             clip_grad_norm: args.optimizer.clip_grad_norm,
+            amp: args.optimizer.amp,
             detect_anomaly: args.run.detect_anomaly,
             lr: lr_policy(&args.schedule, &args.optimizer, steps),
             output_dir: dir.map(|dir| dir.path().to_path_buf()),

@@ -130,6 +130,7 @@ impl Pickle {
             "torch",
             match array.dtype() {
                 DType::F32 => "FloatStorage",
+                DType::BF16 => "BFloat16Storage",
                 DType::I64 => "LongStorage",
                 DType::Bool => "BoolStorage",
             },

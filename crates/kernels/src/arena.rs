@@ -14,13 +14,13 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard};
 
 /// Bytes from which on a buffer should come from here: searching for a gap costs nothing against filling it.
-pub const LARGE: usize = 1 << 20;
+/// (Miri keeps books of every byte: both sizes are smaller there.)
+pub const LARGE: usize = if cfg!(miri) { 16 << 10 } else { 1 << 20 };
 
 /// Buffers are whole pages.
 const PAGE: usize = 4096;
 /// Bytes of address space that are reserved at a time. They become memory when they are first written to.
-/// (Miri keeps books of every byte.)
-const SEGMENT: usize = if cfg!(miri) { 8 << 20 } else { 256 << 20 };
+const SEGMENT: usize = if cfg!(miri) { 256 << 10 } else { 256 << 20 };
 
 /// Segments in the order in which they are searched; `None` was released.
 static SEGMENTS: Mutex<Vec<Option<Segment>>> = Mutex::new(Vec::new());

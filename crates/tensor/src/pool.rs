@@ -230,11 +230,11 @@ mod tests {
 
     #[test]
     fn a_freed_block_is_used_again() {
-        let first = Floats::new(123_457);
+        let first = Floats::new(3457);
         let address = first.as_ptr();
         drop(first);
-        let again = Floats::new(123_000);
-        assert_eq!((again.as_ptr(), again.len()), (address, 123_000));
+        let again = Floats::new(3430);
+        assert_eq!((again.as_ptr(), again.len()), (address, 3430));
         assert_eq!(address as usize % 64, 0);
     }
 
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn classes_waste_at_most_an_eighth() {
-        for n in 1..100_000 {
+        for n in 1..if cfg!(miri) { 1000 } else { 100_000 } {
             let c = class(n);
             assert!(c >= n && (c - n) * 8 <= n, "{n} -> {c}");
         }

@@ -26,7 +26,7 @@ mod tests {
 
     #[test]
     fn every_row_is_met_once() {
-        for (rows, x_len) in [(1, 1), (7, 3), (40_000, 3), (3, 40_000)] {
+        for (rows, x_len) in [(1, 1), (7, 3), (3 * MIN_BLOCK, 3), (3, 3 * MIN_BLOCK)] {
             let x: Vec<usize> = (0..rows * x_len).collect();
             let mut out = vec![0; rows * 2];
             for_each_row(&mut out, 2, &x, x_len, |out, x| {

@@ -151,7 +151,8 @@ fn shape() -> impl Strategy<Value = Vec<usize>> {
 }
 
 fn config() -> Config {
-    Config { cases: 300, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..Config::default() }
+    let cases = if cfg!(miri) { 4 } else { 300 };
+    Config { cases, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..Config::default() }
 }
 
 /// The sum over dimensions, element by element.

@@ -10,8 +10,9 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-/// Fewest elements of an element-wise kernel that are worth handing to another thread.
-pub const MIN_BLOCK: usize = 16 * 1024;
+/// Fewest elements of an element-wise kernel that are worth handing to another thread. (Miri is to see several blocks
+/// without computing that many.)
+pub const MIN_BLOCK: usize = if cfg!(miri) { 256 } else { 16 * 1024 };
 
 /// Threads that parallel regions use: those of the rayon pool around the caller, so that its global pool or
 /// `ThreadPool::install` limit kernels too.

@@ -29,3 +29,10 @@ pub struct Epilogue<'a, E = f32> {
     /// Where to put the statistics of the finished result's columns.
     pub statistics: Option<ColumnStatistics<'a>>,
 }
+
+impl<E> Epilogue<'_, E> {
+    /// Whether it asks for nothing beyond a bias and ReLU.
+    pub(super) fn only_columns(&self) -> bool {
+        self.add.is_none() && self.statistics.is_none()
+    }
+}

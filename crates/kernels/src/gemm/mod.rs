@@ -25,6 +25,7 @@ mod tests;
 
 pub use epilogue::{ColumnStatistics, Epilogue};
 
+use crate::layout;
 use crate::parallel;
 use crate::scratch;
 use driver::{Product, with_packed};
@@ -112,7 +113,11 @@ pub fn gemm(
     check("C", c.data.len(), m, n, c.row_stride, c.col_stride);
     let plain = epilogue.bias.is_none() && epilogue.add.is_none() && !epilogue.relu;
     let plain = plain && epilogue.statistics.is_none();
-    if c.col_stride == 1 || n <= 1 {
+    let dense = c.col_stride == 1 && c.row_stride == n && a.col_stride == 1;
+    let long_columns = b.row_stride == 1 && b.col_stride != 1;
+    if dense && long_columns && (1..=n / 2).contains(&m) && !accumulate && epilogue.only_columns() {
+        exchanged(m, n, k, a, b, &mut c.data[..m * n], epilogue);
+    } else if c.col_stride == 1 || n <= 1 {
         rows_of_c(m, n, k, a, b, c.data, c.row_stride, accumulate, epilogue);
     } else if plain && c.row_stride == 1 {
         rows_of_c(n, m, k, b.transposed(), a.transposed(), c.data, c.col_stride, accumulate, epilogue);
@@ -127,6 +132,25 @@ pub fn gemm(
                 }
             }
         });
+    }
+}
+
+/// As [`gemm`] for a dense C of few rows, computed as its transpose. A linear layer's weight lies as rows of the
+/// transposed product, so that a small batch is packed in its place; the bits are the same.
+fn exchanged(m: usize, n: usize, k: usize, a: MatrixRef, b: MatrixRef, c: &mut [f32], epilogue: Epilogue) {
+    assert!(epilogue.bias.is_none_or(|bias| bias.len() == n), "one bias a column");
+    scratch::with(n * m, |columns: &mut [f32]| {
+        rows_of_c(n, m, k, b.transposed(), a.transposed(), columns, m, false, Epilogue::default());
+        layout::transpose(n, m, columns, c);
+    });
+    for row in c.chunks_exact_mut(n) {
+        if let Some(bias) = epilogue.bias {
+            row.iter_mut().zip(bias).for_each(|(c, bias)| *c += bias);
+        }
+        if epilogue.relu {
+            // NaN stays NaN.
+            row.iter_mut().for_each(|c| *c = if *c < 0.0 { 0.0 } else { *c });
+        }
     }
 }
 

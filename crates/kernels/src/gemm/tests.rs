@@ -64,6 +64,27 @@ fn every_layout_matches_float64() {
 }
 
 #[test]
+fn few_rows_have_the_bits_of_many() {
+    let (n, k) = (70, 400);
+    let (b, bias) = (numbers(k * n, 2), numbers(n, 3));
+    let b = MatrixRef { data: &b, row_stride: 1, col_stride: k };
+    let a = numbers(64 * k, 1);
+    let a = MatrixRef::row_major(&a, k);
+    for (bias, relu) in [(None, false), (Some(&bias[..]), false), (Some(&bias[..]), true)] {
+        let product = |m: usize| {
+            let mut c = vec![f32::NAN; m * n];
+            let epilogue = Epilogue { bias, relu, ..Default::default() };
+            gemm(m, n, k, a, b, MatrixMut::row_major(&mut c, n), false, epilogue);
+            c
+        };
+        let many = product(64);
+        for m in [1, 5, 35] {
+            assert_eq!(product(m), many[..m * n], "{m} rows");
+        }
+    }
+}
+
+#[test]
 fn reading_b_in_place_changes_no_bit() {
     // Columns, distance between rows of B, and whether it is read in place.
     for (n, stride, in_place) in

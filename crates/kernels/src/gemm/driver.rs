@@ -2,13 +2,14 @@
 
 use super::blocking::{self, BLOCK_ROWS, Chunk};
 use super::epilogue::Epilogue;
-use super::micro_kernel::{Destination, Operands, prefetch_destination, tile};
+use super::micro_kernel::{Destination, Operands, Pairs, Singles, Terms, prefetch_destination, tile};
 use super::pack::{self, Columns, Panels};
 use super::rows::{Grid, Patches, Placement};
 use super::statistics::{self, BlockStatistics};
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
-use crate::simd::{Kernel, Simd, dispatch};
+use crate::simd::{Kernel, Simd, dispatch, dispatch_pairs};
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Tiles of any height may read the table of row pointers up to this multiple.
@@ -32,6 +33,8 @@ pub(crate) struct Product<'a> {
     pub place: Placement,
     /// Add to C instead of overwriting it.
     pub accumulate: bool,
+    /// Whether each element of A and B is a [pair](Pairs) of bfloat16 numbers.
+    pub pairs: bool,
 }
 
 impl Product<'_> {
@@ -126,13 +129,41 @@ impl Plan<'_> {
             });
             let last = offsets[count - 1];
             offsets[count..].fill(last);
-            dispatch(BlockTask { plan: self, block, group, table, stride, offsets, count, c, statistics });
+            if product.pairs {
+                let terms = PhantomData::<Pairs>;
+                let task = BlockTask {
+                    plan: self,
+                    block,
+                    group,
+                    table,
+                    stride,
+                    offsets,
+                    count,
+                    c,
+                    statistics,
+                    terms,
+                };
+                return dispatch_pairs(task);
+            }
+            let terms = PhantomData::<Singles>;
+            dispatch(BlockTask {
+                plan: self,
+                block,
+                group,
+                table,
+                stride,
+                offsets,
+                count,
+                c,
+                statistics,
+                terms,
+            });
         });
     }
 }
 
 /// One block of rows times one group of columns.
-struct BlockTask<'a> {
+struct BlockTask<'a, T> {
     plan: &'a Plan<'a>,
     block: usize,
     group: usize,
@@ -145,9 +176,11 @@ struct BlockTask<'a> {
     count: usize,
     c: &'a DisjointMut<'a, f32>,
     statistics: Option<&'a BlockStatistics<'a>>,
+    /// What is multiplied.
+    terms: PhantomData<T>,
 }
 
-impl Kernel for BlockTask<'_> {
+impl<T: Terms> Kernel for BlockTask<'_, T> {
     type Out = ();
 
     #[inline(always)]
@@ -196,7 +229,7 @@ impl Kernel for BlockTask<'_> {
     }
 }
 
-impl BlockTask<'_> {
+impl<T: Terms> BlockTask<'_, T> {
     /// Multiplies one chunk, which starts at row `first_row` of B, and adds it to C.
     ///
     /// # Safety
@@ -238,7 +271,7 @@ impl BlockTask<'_> {
                 relu: last && self.plan.relu,
             };
             // SAFETY: the caller's guarantees.
-            unsafe { panel_of_tiles::<S>(vectors, operands, destination) };
+            unsafe { panel_of_tiles::<S, T>(vectors, operands, destination) };
         }
     }
 }
@@ -253,17 +286,17 @@ fn at(slice: Option<&[f32]>, offset: usize) -> *const f32 {
 /// # Safety
 /// As [`tile`], for all rows.
 #[inline(always)]
-unsafe fn panel_of_tiles<S: Simd>(vectors: usize, x: Operands, to: Destination) {
+unsafe fn panel_of_tiles<S: Simd, T: Terms>(vectors: usize, x: Operands, to: Destination) {
     // As many accumulators as registers allow, whatever the width.
     let wide = S::REGISTERS >= 32;
     // SAFETY: the caller's guarantees.
     unsafe {
         match (vectors, wide) {
-            (1, _) => tiles::<S, 12, 1>(x, to),
-            (2, true) => tiles::<S, 12, 2>(x, to),
-            (2, false) => tiles::<S, 6, 2>(x, to),
-            (3, true) => tiles::<S, 8, 3>(x, to),
-            (4, true) => tiles::<S, 6, 4>(x, to),
+            (1, _) => tiles::<S, T, 12, 1>(x, to),
+            (2, true) => tiles::<S, T, 12, 2>(x, to),
+            (2, false) => tiles::<S, T, 6, 2>(x, to),
+            (3, true) => tiles::<S, T, 8, 3>(x, to),
+            (4, true) => tiles::<S, T, 6, 4>(x, to),
             _ => unreachable!("panels have 1 to {} vectors", blocking::tile_vectors::<S>()),
         }
     }
@@ -272,7 +305,7 @@ unsafe fn panel_of_tiles<S: Simd>(vectors: usize, x: Operands, to: Destination) 
 /// # Safety
 /// As [`tile`], for all rows.
 #[inline(always)]
-unsafe fn tiles<S: Simd, const MR: usize, const NV: usize>(mut x: Operands, mut to: Destination) {
+unsafe fn tiles<S: Simd, T: Terms, const MR: usize, const NV: usize>(mut x: Operands, mut to: Destination) {
     const { assert!(TABLE_GRANULE.is_multiple_of(MR) && BLOCK_ROWS.is_multiple_of(MR)) };
     let rows = to.rows;
     let mut row = 0;
@@ -283,7 +316,7 @@ unsafe fn tiles<S: Simd, const MR: usize, const NV: usize>(mut x: Operands, mut 
         x.next = if row + MR < rows { MR } else { 0 };
         // SAFETY: the caller's guarantees.
         unsafe {
-            tile::<S, MR, NV>(&x, &to);
+            tile::<S, T, MR, NV>(&x, &to);
             x.rows = x.rows.add(MR);
             to.row_offsets = to.row_offsets.add(to.rows);
         }

@@ -7,6 +7,39 @@
 
 use crate::simd::Simd;
 
+/// What the 32 bits of an operand's element are.
+pub(crate) trait Terms: Copy + Send + Sync + 'static {
+    /// `c` plus the product of two elements, or the sum of their products.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set of `S`.
+    unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V;
+}
+
+/// One float32.
+#[derive(Clone, Copy)]
+pub(crate) struct Singles;
+
+impl Terms for Singles {
+    #[inline(always)]
+    unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V {
+        // SAFETY: the caller's guarantee.
+        unsafe { S::fma(a, b, c) }
+    }
+}
+
+/// Two bfloat16 numbers, neighbours along the dimension that is summed over.
+#[derive(Clone, Copy)]
+pub(crate) struct Pairs;
+
+impl Terms for Pairs {
+    #[inline(always)]
+    unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V {
+        // SAFETY: the caller's guarantee.
+        unsafe { S::dot_pairs(a, b, c) }
+    }
+}
+
 /// What a tile multiplies.
 pub(crate) struct Operands {
     /// Pointers to segments: entry `segment * table_stride + row`.
@@ -58,11 +91,15 @@ pub(crate) struct Destination {
 /// All of the table's `MR` pointers a segment must be readable for the segment, existing rows or not; the
 /// rest as the fields say. The processor has the instruction set of `S`.
 #[inline(always)]
-pub(crate) unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(x: &Operands, to: &Destination) {
+pub(crate) unsafe fn tile<S: Simd, T: Terms, const MR: usize, const NV: usize>(
+    x: &Operands,
+    to: &Destination,
+) {
     // SAFETY: the caller's guarantees.
     unsafe {
         prefetch_destination::<S, MR, NV>(to, x.next);
-        let acc = if x.prefetch { multiply::<S, MR, NV, true>(x) } else { multiply::<S, MR, NV, false>(x) };
+        let acc =
+            if x.prefetch { multiply::<S, T, MR, NV, true>(x) } else { multiply::<S, T, MR, NV, false>(x) };
         finish::<S, MR, NV>(acc, to);
     }
 }
@@ -92,7 +129,7 @@ pub(crate) unsafe fn prefetch_destination<S: Simd, const MR: usize, const NV: us
 }
 
 #[inline(always)]
-unsafe fn multiply<S: Simd, const MR: usize, const NV: usize, const PREFETCH: bool>(
+unsafe fn multiply<S: Simd, T: Terms, const MR: usize, const NV: usize, const PREFETCH: bool>(
     x: &Operands,
 ) -> [[S::V; NV]; MR] {
     // SAFETY: pointers stay within the segments and the panel, as the caller guarantees.
@@ -121,7 +158,7 @@ unsafe fn multiply<S: Simd, const MR: usize, const NV: usize, const PREFETCH: bo
                     for i in 0..MR {
                         let av = S::splat(*a[i].add(p));
                         for j in 0..NV {
-                            acc[i][j] = S::fma(av, bv[j], acc[i][j]);
+                            acc[i][j] = T::multiply_add::<S>(av, bv[j], acc[i][j]);
                         }
                     }
                 }

@@ -189,7 +189,8 @@ fn rows_of_c(
                 zeros: a,
             };
             let place = Placement { start: 0, image: 0, row: 0, column: c_stride };
-            Product { grid: Grid::matrix(m), a, columns: n, b, place, accumulate }.run(c, epilogue);
+            Product { grid: Grid::matrix(m), a, columns: n, b, place, accumulate, pairs: false }
+                .run(c, epilogue);
         };
         match Panels::in_place(&columns, m) {
             Some(b) => multiply(b),

@@ -102,6 +102,17 @@ unsafe impl Simd for Avx512 {
         unsafe { _mm512_fnmadd_ps(a, b, c) }
     }
     #[inline(always)]
+    unsafe fn dot_pairs(a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: the trait's contract, and this method's.
+        unsafe {
+            _mm512_dpbf16_ps(
+                c,
+                std::mem::transmute::<__m512, __m512bh>(a),
+                std::mem::transmute::<__m512, __m512bh>(b),
+            )
+        }
+    }
+    #[inline(always)]
     unsafe fn sqrt(a: __m512) -> __m512 {
         // SAFETY: the trait's contract.
         unsafe { _mm512_sqrt_ps(a) }

@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 /// An instruction set the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {
+    /// The same with AVX512_BF16, whose dot products of bfloat16 numbers training in mixed precision uses.
+    Avx512Bf16,
     /// AVX-512F, sixteen lanes.
     Avx512,
     /// AVX2 with FMA, eight lanes.
@@ -22,11 +24,12 @@ pub enum Isa {
 
 impl Isa {
     /// All of them, best first.
-    pub const ALL: [Isa; 4] = [Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::Scalar];
+    pub const ALL: [Isa; 5] = [Isa::Avx512Bf16, Isa::Avx512, Isa::Avx2, Isa::Neon, Isa::Scalar];
 
     /// The name that `CRESSET_ISA` takes.
     pub fn name(self) -> &'static str {
         match self {
+            Isa::Avx512Bf16 => "avx512-bf16",
             Isa::Avx512 => "avx512",
             Isa::Avx2 => "avx2",
             Isa::Neon => "neon",
@@ -39,6 +42,8 @@ impl Isa {
     /// Whether this processor has it.
     pub fn is_available(self) -> bool {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 => Isa::Avx512.is_available() && is_x86_feature_detected!("avx512bf16"),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => is_x86_feature_detected!("avx512f"),
             #[cfg(target_arch = "x86_64")]
@@ -75,8 +80,8 @@ impl fmt::Display for Isa {
 
 /// The instruction set all kernels use, decided at the first call.
 ///
-/// It is the best the processor has, or the one the environment variable `CRESSET_ISA` names (`avx512`,
-/// `avx2`, `neon`, `scalar`). A name that is unknown or not available is reported once on stderr and ignored.
+/// It is the best the processor has, or the one the environment variable `CRESSET_ISA` names (`avx512-bf16`,
+/// `avx512`, `avx2`, `neon`, `scalar`). A name that is unknown or not available is reported once on stderr and ignored.
 pub fn isa() -> Isa {
     static CHOSEN: OnceLock<Isa> = OnceLock::new();
     *CHOSEN.get_or_init(|| {
@@ -112,6 +117,33 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {
     unsafe { run_on(isa(), kernel) }
 }
 
+/// Whether the processor has an instruction for [`Simd::dot_pairs`](super::Simd::dot_pairs), so that
+/// [`dispatch_pairs`] can be called.
+pub fn has_pairs() -> bool {
+    isa() == Isa::Avx512Bf16
+}
+
+/// [`dispatch`] for kernels that use [`Simd::dot_pairs`](super::Simd::dot_pairs). Tests run them without the instruction
+/// too; elsewhere they are not compiled for other instruction sets.
+///
+/// # Panics
+/// If not [`has_pairs`].
+#[inline]
+pub fn dispatch_pairs<K: Kernel>(kernel: K) -> K::Out {
+    #[cfg(target_arch = "x86_64")]
+    if has_pairs() {
+        // SAFETY: `isa` returns only what the processor has.
+        return unsafe { run_avx512_bf16(kernel) };
+    }
+    #[cfg(test)]
+    return dispatch(kernel);
+    #[cfg(not(test))]
+    {
+        let _ = kernel;
+        unreachable!("has_pairs() was not asked")
+    }
+}
+
 /// Runs `kernel` compiled for `isa`: for tests and benchmarks that compare instruction sets.
 ///
 /// # Panics
@@ -129,7 +161,7 @@ unsafe fn run_on<K: Kernel>(isa: Isa, kernel: K) -> K::Out {
     match isa {
         // SAFETY: the caller guarantees the instruction set.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { run_avx512(kernel) },
+        Isa::Avx512Bf16 | Isa::Avx512 => unsafe { run_avx512(kernel) },
         // SAFETY: the caller guarantees the instruction set.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { run_avx2(kernel) },
@@ -148,6 +180,13 @@ unsafe fn run_on<K: Kernel>(isa: Isa, kernel: K) -> K::Out {
 #[target_feature(enable = "avx512f,avx2,fma")]
 unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Out {
     // SAFETY: the caller guarantees AVX-512F (which implies AVX2 and FMA).
+    unsafe { kernel.run::<super::Avx512>() }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
+unsafe fn run_avx512_bf16<K: Kernel>(kernel: K) -> K::Out {
+    // SAFETY: the caller guarantees AVX512_BF16 (which implies the others).
     unsafe { kernel.run::<super::Avx512>() }
 }
 

@@ -42,7 +42,7 @@ mod tests;
 #[cfg(test)]
 pub mod wide;
 
-pub use detect::{Isa, dispatch, dispatch_on, isa};
+pub use detect::{Isa, dispatch, dispatch_on, dispatch_pairs, has_pairs, isa};
 pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]
@@ -111,6 +111,29 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `c - a * b`, rounded once.
     unsafe fn fnma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a0 * b0 + a1 * b1 + c` of lanes of `a` and `b` that hold two bfloat16 numbers each, as memory has them. How the
+    /// sum is rounded, and whether the smallest numbers count as 0, depends on the processor.
+    ///
+    /// # Safety
+    /// The vectors of [`Isa::Avx512`] need a processor with [`Isa::Avx512Bf16`] here.
+    #[inline(always)]
+    unsafe fn dot_pairs(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        let mut lanes = [[0.0; 16]; 3];
+        for (lanes, v) in lanes.iter_mut().zip([a, b, c]) {
+            // SAFETY: no vector has more than 16 lanes.
+            unsafe { Self::store(lanes.as_mut_ptr(), v) };
+        }
+        let [a, b, mut c] = lanes;
+        for ((c, a), b) in c.iter_mut().zip(a).zip(b) {
+            let [high, low] = [
+                |x: f32| f32::from_bits(x.to_bits() & 0xffff_0000),
+                |x: f32| f32::from_bits(x.to_bits() << 16),
+            ];
+            *c = low(a).mul_add(low(b), high(a).mul_add(high(b), *c));
+        }
+        // SAFETY: no vector has more than 16 lanes.
+        unsafe { Self::load(c.as_ptr()) }
+    }
     /// Square root, correctly rounded.
     unsafe fn sqrt(a: Self::V) -> Self::V;
     /// `if a > b { a } else { b }`: `b` when either is NaN, so `max(zero, x)` is a ReLU that keeps NaN.

@@ -2,15 +2,18 @@
 //!
 //! Operands are bfloat16 numbers, the weights rounded to them from their float32 masters; products and sums are
 //! float32, and only what goes back to memory is rounded. A few images at a time are widened, computed with the
-//! algorithm that float32 would take, and rounded while they are still in cache: memory sees half the bytes.
+//! algorithm that float32 would take, and rounded while they are still in cache: memory sees half the bytes. Processors
+//! with dot products of bfloat16 numbers (AVX512_BF16) multiply them [in pairs](pairs) in forward and input gradient,
+//! unless Winograd's algorithm saves more multiplications than they do.
 //!
 //! Accuracy: that of the algorithm in float32, and one rounding of the result (`2^-9` of it).
 
+mod pairs;
 #[cfg(test)]
 mod tests;
 
 use super::choose::{Algorithm, Pass};
-use super::{Conv2dGeometry, add_input_gradient, bias, forward_by, input_gradient as gradient_of_input};
+use super::{Conv2dGeometry, bias, forward_by};
 use crate::gemm::{ColumnStatistics, Epilogue};
 use crate::{pointwise, scratch};
 use half::bf16;
@@ -51,18 +54,11 @@ fn with_widened<R>(x: &[bf16], f: impl FnOnce(&[f32]) -> R) -> R {
     })
 }
 
-/// Calls `f` with the input and the tensor to add as float32, and room for `len` outputs.
-fn with_operands<R>(
-    x: &[bf16],
-    add: Option<&[bf16]>,
-    len: usize,
-    f: impl FnOnce(&[f32], Option<&[f32]>, &mut [f32]) -> R,
-) -> R {
-    with_widened(x, |x| {
-        scratch::with(len, |y: &mut [f32]| match add {
-            Some(add) => with_widened(add, |add| f(x, Some(add), y)),
-            None => f(x, None, y),
-        })
+/// Calls `f` with the weights as bfloat16.
+fn with_bfloat16<R>(w: &[f32], f: impl FnOnce(&[bf16]) -> R) -> R {
+    scratch::with(w.len(), |short: &mut [bf16]| {
+        pointwise::convert(w, short);
+        f(short)
     })
 }
 
@@ -73,22 +69,50 @@ fn with_operands<R>(
 #[track_caller]
 pub fn forward(g: &Conv2dGeometry, x: &[bf16], w: &[f32], epilogue: Epilogue<bf16>, y: &mut [bf16]) {
     g.check("conv2d::bfloat16::forward", x.len(), w.len(), y.len());
-    let Epilogue { bias, add, relu, statistics } = epilogue;
+    if pairs::applies(Pass::Forward, g, x) {
+        return forward_pairs(g, x, w, epilogue, y);
+    }
     // That of the whole batch, so that the profile tells the truth.
     let algorithm = Algorithm::choose(Pass::Forward, g);
-    let mut moments = statistics.map(Moments::new);
     with_rounded(w, |w| {
-        for_each_part(g, |part, of_x, of_y| {
-            let (add, rows) = (add.map(|add| &add[of_y.clone()]), part.out_len() / g.out_channels);
-            with_operands(&x[of_x], add, of_y.len(), |x, add, wide| {
-                let statistics = moments.as_mut().map(Moments::of_part);
-                forward_by(algorithm, part, x, w, Epilogue { bias, add, relu, statistics }, wide);
-                pointwise::convert(wide, &mut y[of_y]);
-            });
-            if let Some(moments) = &mut moments {
-                moments.take_in(rows);
-            }
+        forward_in_parts(g, epilogue, y, |part, of_x, epilogue, y| {
+            with_widened(&x[of_x], |x| forward_by(algorithm, part, x, w, epilogue, y));
         });
+    });
+}
+
+fn forward_pairs(g: &Conv2dGeometry, x: &[bf16], w: &[f32], epilogue: Epilogue<bf16>, y: &mut [bf16]) {
+    with_bfloat16(w, |w| {
+        forward_in_parts(g, epilogue, y, |part, of_x, epilogue, y| {
+            pairs::forward(part, &x[of_x], w, epilogue, y);
+        });
+    });
+}
+
+/// Has each part computed in float32, by its geometry and the range of its input, then rounded.
+fn forward_in_parts(
+    g: &Conv2dGeometry,
+    epilogue: Epilogue<bf16>,
+    y: &mut [bf16],
+    compute: impl Fn(&Conv2dGeometry, Range<usize>, Epilogue, &mut [f32]),
+) {
+    let Epilogue { bias, add, relu, statistics } = epilogue;
+    let mut moments = statistics.map(Moments::new);
+    for_each_part(g, |part, of_x, of_y| {
+        scratch::with(of_y.len(), |wide: &mut [f32]| {
+            let statistics = moments.as_mut().map(Moments::of_part);
+            let to = |add: Option<&[f32]>| {
+                compute(part, of_x, Epilogue { bias, add, relu, statistics }, wide);
+            };
+            match add {
+                Some(add) => with_widened(&add[of_y.clone()], |add| to(Some(add))),
+                None => to(None),
+            }
+            pointwise::convert(wide, &mut y[of_y]);
+        });
+        if let Some(moments) = &mut moments {
+            moments.take_in(part.out_len() / g.out_channels);
+        }
     });
     if let Some(moments) = moments {
         moments.finish();
@@ -102,20 +126,42 @@ pub fn forward(g: &Conv2dGeometry, x: &[bf16], w: &[f32], epilogue: Epilogue<bf1
 #[track_caller]
 pub fn input_gradient(g: &Conv2dGeometry, dy: &[bf16], w: &[f32], dx: &mut [bf16], accumulate: bool) {
     g.check("conv2d::bfloat16::input_gradient", dx.len(), w.len(), dy.len());
+    if pairs::applies(Pass::InputGradient, g, dy) {
+        return input_gradient_pairs(g, dy, w, dx, accumulate);
+    }
+    let gradient = if accumulate { super::add_input_gradient } else { super::input_gradient };
     with_rounded(w, |w| {
-        for_each_part(g, |part, of_x, of_y| {
-            let dx = &mut dx[of_x];
-            with_widened(&dy[of_y], |dy| {
-                scratch::with(dx.len(), |wide: &mut [f32]| {
-                    if accumulate {
-                        pointwise::convert(dx, wide);
-                        add_input_gradient(part, dy, w, wide);
-                    } else {
-                        gradient_of_input(part, dy, w, wide);
-                    }
-                    pointwise::convert(wide, dx);
-                });
+        gradient_in_parts(g, dx, accumulate, |part, of_y, dx| {
+            with_widened(&dy[of_y], |dy| gradient(part, dy, w, dx));
+        });
+    });
+}
+
+fn input_gradient_pairs(g: &Conv2dGeometry, dy: &[bf16], w: &[f32], dx: &mut [bf16], accumulate: bool) {
+    with_bfloat16(w, |w| {
+        pairs::with_paired_rows(g, w, |w| {
+            gradient_in_parts(g, dx, accumulate, |part, of_y, dx| {
+                pairs::input_gradient(part, &dy[of_y], w, dx, accumulate);
             });
+        });
+    });
+}
+
+/// Has each part computed in float32, by its geometry and the range of its output gradient, then rounded.
+fn gradient_in_parts(
+    g: &Conv2dGeometry,
+    dx: &mut [bf16],
+    accumulate: bool,
+    compute: impl Fn(&Conv2dGeometry, Range<usize>, &mut [f32]),
+) {
+    for_each_part(g, |part, of_x, of_y| {
+        let dx = &mut dx[of_x];
+        scratch::with(dx.len(), |wide: &mut [f32]| {
+            if accumulate {
+                pointwise::convert(dx, wide);
+            }
+            compute(part, of_y, wide);
+            pointwise::convert(wide, dx);
         });
     });
 }

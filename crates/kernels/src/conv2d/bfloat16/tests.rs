@@ -50,6 +50,45 @@ fn all_passes_match_float64_with_any_number_of_threads() {
     }
 }
 
+/// Also on processors without an instruction for it.
+#[test]
+fn pairs_match_float64_with_any_number_of_threads() {
+    for g in geometries() {
+        let [x, dy, before] =
+            [(g.in_len(), 1), (g.out_len(), 2), (g.in_len(), 3)].map(|(n, seed)| numbers(n, seed));
+        let [x, dy, before] = [x, dy, before].map(|v| to_bfloat16(&v));
+        let w = numbers(g.weight_len(), 4);
+        let rounded = from_bfloat16(&to_bfloat16(&w));
+        if pairs::fits(Pass::Forward, &g) {
+            let y = on_any_threads(|| {
+                let mut y = vec![bf16::NAN; g.out_len()];
+                forward_pairs(&g, &x, &w, Epilogue::default(), &mut y);
+                from_bfloat16(&y)
+            });
+            assert_close(
+                &y,
+                &oracle::forward(&g, &from_bfloat16(&x), &rounded),
+                g.kernel_len(),
+                ROUNDING,
+                &g,
+            );
+        }
+        if pairs::fits(Pass::InputGradient, &g) {
+            let (dx, sum) = on_any_threads(|| {
+                let (mut dx, mut sum) = (vec![bf16::NAN; g.in_len()], before.clone());
+                input_gradient_pairs(&g, &dy, &w, &mut dx, false);
+                input_gradient_pairs(&g, &dy, &w, &mut sum, true);
+                (from_bfloat16(&dx), from_bfloat16(&sum))
+            });
+            let terms = g.weight_len() / g.in_channels;
+            let mut expected = oracle::input_gradient(&g, &from_bfloat16(&dy), &rounded);
+            assert_close(&dx, &expected, terms, ROUNDING, &g);
+            expected.iter_mut().zip(&before).for_each(|(e, b)| *e += f64::from(b.to_f32()));
+            assert_close(&sum, &expected, terms, ROUNDING, &g);
+        }
+    }
+}
+
 #[test]
 fn epilogue_fits_every_geometry() {
     for g in geometries().into_iter().filter(|g| g.batch > 0) {

@@ -21,6 +21,22 @@ pub(in crate::conv2d) fn forward(
     });
 }
 
+/// As [`forward`], for elements of `x` and `w` that are pairs of bfloat16 numbers, of two neighbouring channels: `g` counts
+/// pairs of them.
+pub(in crate::conv2d) fn forward_pairs(
+    g: &Conv2dGeometry,
+    x: &[f32],
+    w: &[f32],
+    epilogue: Epilogue,
+    y: &mut [f32],
+) {
+    let segments = segments(g);
+    scratch::with(packed_len(g, w, &segments), |packed: &mut [f32]| {
+        pack_groups(g, w, &segments, packed);
+        products(g, x, packed, epilogue, true, y);
+    });
+}
+
 /// The weights of all groups, packed for [`forward_packed`].
 pub(in crate::conv2d) fn pack_weights(g: &Conv2dGeometry, w: &[f32]) -> Vec<f32> {
     let segments = segments(g);
@@ -37,6 +53,11 @@ pub(in crate::conv2d) fn forward_packed(
     epilogue: Epilogue,
     y: &mut [f32],
 ) {
+    products(g, x, packed, epilogue, false, y);
+}
+
+/// One product a group.
+fn products(g: &Conv2dGeometry, x: &[f32], packed: &[f32], epilogue: Epilogue, pairs: bool, y: &mut [f32]) {
     let outputs = g.group_outputs();
     let grid = Grid { width: g.out_width(), height: g.out_height(), images: g.batch };
     let Epilogue { bias, add, relu, mut statistics } = epilogue;
@@ -55,7 +76,7 @@ pub(in crate::conv2d) fn forward_packed(
             statistics: statistics.as_mut().map(|s| s.columns(channels.clone())),
         };
         with_patches(g, group, x, |a| {
-            Product { grid, a, columns: outputs, b: Panels::Packed(packed), place, accumulate: false }
+            Product { grid, a, columns: outputs, b: Panels::Packed(packed), place, accumulate: false, pairs }
                 .run(y, epilogue);
         });
     }

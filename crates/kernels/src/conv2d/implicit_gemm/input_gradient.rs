@@ -19,10 +19,27 @@ pub(in crate::conv2d) fn input_gradient(
     dx: &mut [f32],
     accumulate: bool,
 ) {
+    by_classes(g, dy, w, dx, accumulate, false);
+}
+
+/// As [`input_gradient`], for elements of `dy` and `w` that are pairs of bfloat16 numbers, of two neighbouring output
+/// channels: `g` counts pairs of them.
+pub(in crate::conv2d) fn input_gradient_pairs(
+    g: &Conv2dGeometry,
+    dy: &[f32],
+    w: &[f32],
+    dx: &mut [f32],
+    accumulate: bool,
+) {
+    by_classes(g, dy, w, dx, accumulate, true);
+}
+
+fn by_classes(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32], accumulate: bool, pairs: bool) {
     if let Some(mirrored) = mirrored(g).filter(|m| patches::merges(m) && !accumulate) {
         return scratch::with(w.len(), |weights: &mut [f32]| {
             mirror(g, w, weights);
-            super::forward(&mirrored, dy, weights, Epilogue::default(), dx);
+            let forward = if pairs { super::forward_pairs } else { super::forward };
+            forward(&mirrored, dy, weights, Epilogue::default(), dx);
         });
     }
     let classes = |axis: usize, len: usize| 0..g.stride[axis].min(len);
@@ -34,7 +51,7 @@ pub(in crate::conv2d) fn input_gradient(
     }
     for h in classes(0, g.in_height) {
         for w_class in classes(1, g.in_width) {
-            class(g, [h, w_class], dy, w, dx, accumulate);
+            class(g, [h, w_class], dy, w, dx, accumulate, pairs);
         }
     }
 }
@@ -80,7 +97,15 @@ fn reaching(g: &Conv2dGeometry, axis: usize, first: usize) -> impl Iterator<Item
 }
 
 /// The input pixels whose row and column leave the remainders `first` when divided by the stride.
-fn class(g: &Conv2dGeometry, first: [usize; 2], dy: &[f32], w: &[f32], dx: &mut [f32], accumulate: bool) {
+fn class(
+    g: &Conv2dGeometry,
+    first: [usize; 2],
+    dy: &[f32],
+    w: &[f32],
+    dx: &mut [f32],
+    accumulate: bool,
+    pairs: bool,
+) {
     let (inputs, outputs) = (g.group_inputs(), g.group_outputs());
     let mut taps = Vec::new();
     let mut segments = Vec::new();
@@ -124,7 +149,8 @@ fn class(g: &Conv2dGeometry, first: [usize; 2], dy: &[f32], w: &[f32], dx: &mut 
             column: g.stride[1] * g.in_channels,
         };
         with_packed(&columns, |packed| {
-            let product = Product { grid, a, columns: inputs, b: Panels::Packed(packed), place, accumulate };
+            let product =
+                Product { grid, a, columns: inputs, b: Panels::Packed(packed), place, accumulate, pairs };
             product.run(dx, Epilogue::default());
         });
     }

@@ -9,6 +9,6 @@ mod input_gradient;
 mod patches;
 mod weight_gradient;
 
-pub(super) use forward::{forward, forward_packed, pack_weights};
-pub(super) use input_gradient::input_gradient;
+pub(super) use forward::{forward, forward_packed, forward_pairs, pack_weights};
+pub(super) use input_gradient::{input_gradient, input_gradient_pairs};
 pub(super) use weight_gradient::weight_gradient;

@@ -71,7 +71,7 @@ fn assert_same(found: &StateDict, expected: &StateDict) {
         let found = &found[name];
         assert_eq!((found.dtype(), found.shape()), (expected.dtype(), expected.shape()), "{name}");
         match expected.dtype() {
-            DType::F32 => {
+            DType::F32 | DType::BF16 => {
                 let bits = |a: &Array| a.to_vec().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
                 assert_eq!(bits(found), bits(expected), "{name}");
             }

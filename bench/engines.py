@@ -97,7 +97,7 @@ class Engines:
             return self._cresset_mnist(work)
         steps = ["--warmup", work.warmup, "--steps", work.steps]
         bench = [self.binary, "bench", work.model, "--mode", work.mode, "--batch", work.batch, *steps]
-        return run([*bench, "--threads", self.threads, "--json"])
+        return run([*bench, "--threads", self.threads, "--json", *(["--amp"] if work.amp else [])])
 
     def torch(self, work, options):
         if work.mode == "epoch":

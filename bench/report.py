@@ -31,7 +31,7 @@ class Row:
 
     def summary(self):
         """The figures of the table, as plain values."""
-        work = {"work": self.work.name, "model": self.work.model, "mode": self.work.mode, "batch": self.work.batch}
+        work = {"work": self.work.name, "model": self.work.model, "mode": self.work.mode, "batch": self.work.batch, "amp": self.work.amp}
         if self.skipped or not self.torch:
             return {**work, "skipped": self.skipped or "interrupted"}
         options = self.best_options()
@@ -75,7 +75,7 @@ def title(work):
     if work["mode"] == "epoch":
         return "`cnn`, an epoch of MNIST with loading"
     mode = "training" if work["mode"] == "train" else "inference"
-    return f"`{work['model']}`, {mode}, batch {work['batch']}"
+    return f"`{work['model']}`, {mode}, batch {work['batch']}{', bfloat16' if work['amp'] else ''}"
 
 
 def line(row):
@@ -93,7 +93,7 @@ def line(row):
         f"{row['ratio_min']:.2f} to {row['ratio_max']:.2f}",
         onnxruntime,
         f"{row['cresset_peak_mib']} / {row['torch_peak_mib']} = {row['memory_ratio']:.2f}",
-        milliseconds(row["floor_ms"]),
+        milliseconds(row["floor_ms"]) if row["floor_ms"] is not None else "",
     ]
 
 

@@ -77,6 +77,9 @@ class Rows(unittest.TestCase):
         names = [work.name for work in workloads.select(["resnet18 infer", "mnist"])]
         self.assertEqual(names, ["mnist epoch 64", "resnet18 infer 1", "resnet18 infer 16"])
         self.assertEqual(len(workloads.select([])), 8)
+        # Mixed precision has to be asked for.
+        self.assertEqual([work.name for work in workloads.select(["resnet18 train"])], ["resnet18 train 16"])
+        self.assertEqual([work.name for work in workloads.select(["bf16"])], ["resnet18 train 16 bf16"])
         with self.assertRaises(SystemExit):
             workloads.select(["vgg"])
 

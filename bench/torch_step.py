@@ -5,7 +5,7 @@
 MODEL   cnn (1x28x28, 10 classes), cifar_resnet18 (3x32x32, 10 classes, 3x3 stem, no max pool),
         resnet18, resnet50 (3x224x224, 1000 classes)
 MODE    train: forward, cross entropy, backward, SGD with momentum 0.9; infer: forward in eval and inference mode
-OPTION  channels_last; frozen (a TorchScript, frozen and optimized for inference)
+OPTION  channels_last; frozen (a TorchScript, frozen and optimized for inference); bf16 (autocast, train only)
 """
 
 import sys
@@ -61,14 +61,15 @@ def model_and_batch(name, batch, options=()):
     return model, images, labels
 
 
-def training_step(model, images, labels):
+def training_step(model, images, labels, bf16=False):
     model.train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     criterion = nn.CrossEntropyLoss()
 
     def step():
         optimizer.zero_grad()
-        loss = criterion(model(images), labels)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = criterion(model(images), labels)
         loss.backward()
         optimizer.step()
         loss.item()
@@ -95,7 +96,7 @@ def main():
     torch.set_num_threads(threads)
     model, images, labels = model_and_batch(name, batch, options)
     if mode == "train":
-        step = training_step(model, images, labels)
+        step = training_step(model, images, labels, "bf16" in options)
     else:
         step = inference_step(model, images, "frozen" in options)
     time_steps(step, warmup, steps)

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 /// Time a model on one synthetic batch
 #[derive(Args)]
 #[command(after_help = "Environment:
-  CRESSET_ISA  Instruction set of all kernels: avx512, avx2, neon or scalar
+  CRESSET_ISA  Instruction set of all kernels: avx512-bf16, avx512, avx2, neon or scalar
                [default: the best the processor has]")]
 pub struct BenchArgs {
     /// Model; `cresset models` lists them

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// Show where the time of a step goes, by layer and pass
 #[derive(Args)]
 #[command(after_help = "Environment:
-  CRESSET_ISA  Instruction set of all kernels: avx512, avx2, neon or scalar
+  CRESSET_ISA  Instruction set of all kernels: avx512-bf16, avx512, avx2, neon or scalar
                [default: the best the processor has]")]
 pub struct ProfileArgs {
     /// Model; `cresset models` lists them

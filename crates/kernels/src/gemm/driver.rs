@@ -9,7 +9,6 @@ use super::statistics::{self, BlockStatistics};
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
 use crate::simd::{Kernel, Simd, dispatch, dispatch_pairs};
-use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Tiles of any height may read the table of row pointers up to this multiple.
@@ -129,41 +128,18 @@ impl Plan<'_> {
             });
             let last = offsets[count - 1];
             offsets[count..].fill(last);
+            let task = BlockTask { plan: self, block, group, table, stride, offsets, count, c, statistics };
             if product.pairs {
-                let terms = PhantomData::<Pairs>;
-                let task = BlockTask {
-                    plan: self,
-                    block,
-                    group,
-                    table,
-                    stride,
-                    offsets,
-                    count,
-                    c,
-                    statistics,
-                    terms,
-                };
-                return dispatch_pairs(task);
+                dispatch_pairs(Of(task, Pairs));
+            } else {
+                dispatch(Of(task, Singles));
             }
-            let terms = PhantomData::<Singles>;
-            dispatch(BlockTask {
-                plan: self,
-                block,
-                group,
-                table,
-                stride,
-                offsets,
-                count,
-                c,
-                statistics,
-                terms,
-            });
         });
     }
 }
 
 /// One block of rows times one group of columns.
-struct BlockTask<'a, T> {
+struct BlockTask<'a> {
     plan: &'a Plan<'a>,
     block: usize,
     group: usize,
@@ -176,15 +152,25 @@ struct BlockTask<'a, T> {
     count: usize,
     c: &'a DisjointMut<'a, f32>,
     statistics: Option<&'a BlockStatistics<'a>>,
-    /// What is multiplied.
-    terms: PhantomData<T>,
 }
 
-impl<T: Terms> Kernel for BlockTask<'_, T> {
-    type Out = ();
+/// The task for elements of a kind.
+struct Of<'a, T>(BlockTask<'a>, T);
 
+impl<T: Terms> Kernel for Of<'_, T> {
+    type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
+        // SAFETY: the caller's guarantee.
+        unsafe { self.0.run::<S, T>() }
+    }
+}
+
+impl BlockTask<'_> {
+    /// # Safety
+    /// The processor has the instruction set.
+    #[inline(always)]
+    unsafe fn run<S: Simd, T: Terms>(self) {
         let product = self.plan.product;
         let width = blocking::panel_width::<S>();
         let panels = product.columns.div_ceil(width);
@@ -207,12 +193,12 @@ impl<T: Terms> Kernel for BlockTask<'_, T> {
         unsafe {
             if taps * len == 0 {
                 let nothing = Chunk { segment: 0, segments: 0, offset: 0, len: 0 };
-                self.chunk::<S>(&nothing, 0, true, panels.clone());
+                self.chunk::<S, T>(&nothing, 0, true, panels.clone());
             }
             let mut first_row = 0;
             for chunk in blocking::chunks(taps, len, blocking::depth::<S>()) {
                 let last = first_row + chunk.rows() == taps * len;
-                self.chunk::<S>(&chunk, first_row, last, panels.clone());
+                self.chunk::<S, T>(&chunk, first_row, last, panels.clone());
                 first_row += chunk.rows();
             }
             if let Some(statistics) = self.statistics {
@@ -227,15 +213,19 @@ impl<T: Terms> Kernel for BlockTask<'_, T> {
             }
         }
     }
-}
 
-impl<T: Terms> BlockTask<'_, T> {
     /// Multiplies one chunk, which starts at row `first_row` of B, and adds it to C.
     ///
     /// # Safety
     /// The processor has the instruction set; the product is valid.
     #[inline(always)]
-    unsafe fn chunk<S: Simd>(&self, chunk: &Chunk, first_row: usize, last: bool, panels: Range<usize>) {
+    unsafe fn chunk<S: Simd, T: Terms>(
+        &self,
+        chunk: &Chunk,
+        first_row: usize,
+        last: bool,
+        panels: Range<usize>,
+    ) {
         let product = self.plan.product;
         let width = blocking::panel_width::<S>();
         let row_len = pack::packed_width(product.columns, S::LANES);

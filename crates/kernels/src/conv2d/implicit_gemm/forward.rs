@@ -14,11 +14,7 @@ pub(in crate::conv2d) fn forward(
     epilogue: Epilogue,
     y: &mut [f32],
 ) {
-    let segments = segments(g);
-    scratch::with(packed_len(g, w, &segments), |packed: &mut [f32]| {
-        pack_groups(g, w, &segments, packed);
-        forward_packed(g, x, packed, epilogue, y);
-    });
+    packed_first(g, x, w, epilogue, false, y);
 }
 
 /// As [`forward`], for elements of `x` and `w` that are pairs of bfloat16 numbers, of two neighbouring channels: `g` counts
@@ -30,10 +26,14 @@ pub(in crate::conv2d) fn forward_pairs(
     epilogue: Epilogue,
     y: &mut [f32],
 ) {
+    packed_first(g, x, w, epilogue, true, y);
+}
+
+fn packed_first(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, pairs: bool, y: &mut [f32]) {
     let segments = segments(g);
     scratch::with(packed_len(g, w, &segments), |packed: &mut [f32]| {
         pack_groups(g, w, &segments, packed);
-        products(g, x, packed, epilogue, true, y);
+        products(g, x, packed, epilogue, pairs, y);
     });
 }
 

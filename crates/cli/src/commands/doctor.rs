@@ -2,9 +2,7 @@
 
 use super::train::setup::Setup;
 use crate::config::validate::count;
-use crate::config::{
-    AugmentArgs, DataArgs, FineTuneArgs, ModelArgs, OptimizerArgs, RuntimeArgs, TrainArgs, file,
-};
+use crate::config::{RuntimeArgs, TrainArgs, TrialArgs, file};
 use crate::ui::output;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -21,15 +19,7 @@ pub struct DoctorArgs {
     #[arg(value_name = "RUN|CONFIG.toml")]
     run: Option<PathBuf>,
     #[command(flatten)]
-    data: DataArgs,
-    #[command(flatten)]
-    augment: AugmentArgs,
-    #[command(flatten)]
-    model: ModelArgs,
-    #[command(flatten)]
-    finetune: FineTuneArgs,
-    #[command(flatten)]
-    optimizer: OptimizerArgs,
+    trial: TrialArgs,
     /// Samples that are read to see whether the data can be
     #[arg(long, value_name = "N", default_value_t = 200)]
     samples: usize,
@@ -78,18 +68,7 @@ pub fn run(args: DoctorArgs) -> Result<ExitCode> {
 
 /// Those of a run, or of the flags.
 fn options(args: DoctorArgs) -> Result<TrainArgs> {
-    let nothing = file::Table::new();
-    let Some(path) = args.run else {
-        let DoctorArgs { data, augment, model, finetune, optimizer, .. } = args;
-        return Ok(TrainArgs {
-            data,
-            augment,
-            model,
-            finetune,
-            optimizer,
-            ..file::layered(&[], &nothing, "defaults")?
-        });
-    };
+    let Some(path) = args.run else { return args.trial.into_train() };
     let config = if path.is_dir() { path.join("config.toml") } else { path.clone() };
     if !config.is_file() {
         bail!(

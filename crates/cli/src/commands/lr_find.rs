@@ -2,7 +2,7 @@
 
 use super::train::setup::Setup;
 use crate::config::validate::{UsageError, count, positive, refuse};
-use crate::config::{AugmentArgs, DataArgs, FineTuneArgs, ModelArgs, OptimizerArgs, TrainArgs, file};
+use crate::config::{RuntimeArgs, TrialArgs};
 use crate::signals::Signals;
 use crate::ui::{chart, output};
 use anyhow::{Result, bail};
@@ -15,15 +15,7 @@ use std::process::ExitCode;
 #[derive(Args)]
 pub struct LrFindArgs {
     #[command(flatten)]
-    data: DataArgs,
-    #[command(flatten)]
-    augment: AugmentArgs,
-    #[command(flatten)]
-    model: ModelArgs,
-    #[command(flatten)]
-    finetune: FineTuneArgs,
-    #[command(flatten)]
-    optimizer: OptimizerArgs,
+    trial: TrialArgs,
     /// Lowest learning rate
     #[arg(long, value_name = "X", default_value_t = 1e-5)]
     min_lr: f64,
@@ -40,7 +32,7 @@ pub struct LrFindArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
-    runtime: crate::config::RuntimeArgs,
+    runtime: RuntimeArgs,
 }
 
 impl Observer for &Signals {
@@ -61,14 +53,7 @@ pub fn run(args: LrFindArgs) -> Result<ExitCode> {
         bail!(UsageError(format!("--out is {}, allowed: names that end in .svg", args.out.display())));
     }
     args.runtime.apply()?;
-    let mut train = TrainArgs {
-        data: args.data,
-        augment: args.augment,
-        model: args.model,
-        finetune: args.finetune,
-        optimizer: args.optimizer,
-        ..file::layered(&[], &file::Table::new(), "defaults")?
-    };
+    let mut train = args.trial.into_train()?;
     train.optimizer.lr = args.min_lr;
     train.run.seed = Some(args.seed);
     train.validate()?;

@@ -26,4 +26,4 @@ pub use optimizer::{OptimizerArgs, OptimizerKind};
 pub use run::RunArgs;
 pub use runtime::RuntimeArgs;
 pub use schedule::{ScheduleArgs, SchedulerKind};
-pub use train::{ModelArgs, TrainArgs};
+pub use train::{TrainArgs, TrialArgs};

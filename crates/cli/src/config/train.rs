@@ -1,7 +1,9 @@
 //! All flags of `cresset train` together.
 
 use super::validate::fraction;
-use super::{AugmentArgs, DataArgs, EvaluationArgs, FineTuneArgs, OptimizerArgs, RunArgs, ScheduleArgs};
+use super::{
+    AugmentArgs, DataArgs, EvaluationArgs, FineTuneArgs, OptimizerArgs, RunArgs, ScheduleArgs, file,
+};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -35,6 +37,33 @@ pub struct TrainArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub run: RunArgs,
+}
+
+/// What is trained, but not how long and where: the flags of commands that try a training out.
+#[derive(Args, Clone, Debug)]
+pub struct TrialArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    augment: AugmentArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    finetune: FineTuneArgs,
+    #[command(flatten)]
+    optimizer: OptimizerArgs,
+}
+
+impl TrialArgs {
+    /// A training with these flags, and the defaults of all others.
+    ///
+    /// # Errors
+    /// If the defaults are not valid: never.
+    pub fn into_train(self) -> Result<TrainArgs> {
+        let Self { data, augment, model, finetune, optimizer } = self;
+        let defaults = file::layered(&[], &file::Table::new(), "defaults")?;
+        Ok(TrainArgs { data, augment, model, finetune, optimizer, ..defaults })
+    }
 }
 
 /// Which model, and its first weights.

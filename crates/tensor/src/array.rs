@@ -5,7 +5,7 @@
 //! activations and weights live channels-last in memory (see [`Array::channels_last`]).
 
 use crate::device::Device;
-use crate::float::Float;
+use crate::float::{Float, with_float};
 use crate::pool::Floats;
 use crate::shape::{Dims, Shape};
 use crate::strided;
@@ -77,7 +77,7 @@ impl Array {
     /// Like [`empty`](Self::empty), of either type of floats.
     pub fn empty_of<E: Float>(shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
-        let floats = Arc::new(Floats::new((shape.numel() * size_of::<E>()).div_ceil(size_of::<f32>())));
+        let floats = Arc::new(floats_for::<E>(shape.numel()));
         let data = if E::DTYPE == DType::BF16 { Data::BF16(floats) } else { Data::F32(floats) };
         Self::contiguous_over(data, shape)
     }
@@ -174,6 +174,11 @@ impl Array {
     pub fn meta(shape: impl Into<Shape>, dtype: DType) -> Self {
         Self::contiguous_over(Data::Meta(dtype), shape.into())
     }
+}
+
+/// Room for `len` numbers of a type.
+fn floats_for<E: Float>(len: usize) -> Floats {
+    Floats::new(len.div_ceil(size_of::<f32>() / size_of::<E>()))
 }
 
 #[track_caller]
@@ -334,7 +339,7 @@ impl Array {
         };
         if Arc::get_mut(data).is_none() {
             // Shared: copy our part only, not the whole buffer that a view may look into.
-            let mut copy = Floats::new((len * size_of::<E>()).div_ceil(size_of::<f32>()));
+            let mut copy = floats_for::<E>(len);
             let part = &bytemuck::cast_slice::<f32, E>(data)[offset..offset + len];
             bytemuck::cast_slice_mut::<f32, E>(&mut copy)[..len].copy_from_slice(part);
             *data = Arc::new(copy);
@@ -520,16 +525,11 @@ impl Array {
     pub(crate) fn pick(&self, shape: Shape, offsets: impl ExactSizeIterator<Item = usize>) -> Array {
         debug_assert_eq!(shape.numel(), offsets.len());
         match &self.data {
-            Data::BF16(_) => {
-                let (mut out, buffer) = (Array::empty_of::<bf16>(shape), self.buffer_of::<bf16>());
+            Data::F32(_) | Data::BF16(_) => with_float!(self, E => {
+                let (mut out, buffer) = (Array::empty_of::<E>(shape), self.buffer_of::<E>());
                 out.memory_of_mut().iter_mut().zip(offsets).for_each(|(out, o)| *out = buffer[o]);
                 out
-            }
-            Data::F32(buffer) => {
-                let mut out = Array::empty(shape);
-                out.memory_mut().iter_mut().zip(offsets).for_each(|(out, o)| *out = buffer[o]);
-                out
-            }
+            }),
             Data::I64(buffer) => Array::from_i64(offsets.map(|o| buffer[o]).collect(), shape),
             Data::Bool(buffer) => Array::from_bools(offsets.map(|o| buffer[o]).collect(), shape),
             Data::Meta(dtype) => Array::meta(shape, *dtype),

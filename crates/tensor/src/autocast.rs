@@ -1,6 +1,6 @@
 //! Mixed precision, as `torch.autocast("cpu", dtype=torch.bfloat16)`.
 //!
-//! Convolutions and linear layers take bfloat16 operands and give bfloat16 results; they multiply and add in float32.
+//! Convolutions and linear layers take bfloat16 operands and multiply and add in float32; convolutions give bfloat16.
 //! ReLU, max pooling, additions, and the batch norms that are computed with a convolution keep the type that
 //! reaches them; everything else (other norms, losses, statistics) computes in float32. Parameters stay float32, and so
 //! do their gradients: the rounded copies of the weights live as long as an op needs them.

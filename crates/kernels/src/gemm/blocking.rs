@@ -1,15 +1,17 @@
 //! How a product is cut so that its parts stay in cache.
 //!
-//! A panel of B, `depth` rows of one tile's width, stays in L1 while all tiles of a block of rows pass over
-//! it; the block's rows of A and C stay in L2. (AVX2: 320 x 16 floats are 20 KiB of L1, 96 x 320 floats of A
-//! are 120 KiB of L2.)
+//! A strip of A, one tile's rows of `DEPTH` floats, stays in L1 while a group of panels of B passes by; the group
+//! stays in L2 for all strips of a block of rows. (AVX2: 6 x 512 floats are 12 KiB of L1, 8 panels of 512 x 16
+//! floats are 256 KiB of L2.)
 
 use crate::simd::Simd;
 
 /// Rows of a block: a multiple of all tile heights.
 pub(crate) const BLOCK_ROWS: usize = 96;
-/// Floats of B in L1.
-const PANEL_FLOATS: usize = 5 * 1024;
+/// Rows of B that a panel holds at most: terms that are summed up before C is written.
+pub(crate) const DEPTH: usize = 512;
+/// Floats of B in L2.
+const GROUP_FLOATS: usize = 64 * 1024;
 
 /// Vectors across a tile: with 6 rows, 12 or 24 accumulators of 16 or 32 registers.
 pub(crate) const fn tile_vectors<S: Simd>() -> usize {
@@ -21,16 +23,10 @@ pub(crate) const fn panel_width<S: Simd>() -> usize {
     tile_vectors::<S>() * S::LANES
 }
 
-/// Rows of B that a panel holds at most.
-pub(crate) const fn depth<S: Simd>() -> usize {
-    let depth = PANEL_FLOATS / panel_width::<S>();
-    if depth < 128 {
-        128
-    } else if depth > 384 {
-        384
-    } else {
-        depth
-    }
+/// Panels of `depth` rows in a group.
+pub(crate) const fn group_panels<S: Simd>(depth: usize) -> usize {
+    let panel = depth * panel_width::<S>();
+    if panel == 0 || panel > GROUP_FLOATS { 1 } else { GROUP_FLOATS / panel }
 }
 
 /// A run of the common dimension that is multiplied before moving on: several whole segments or a part of one.
@@ -53,12 +49,12 @@ impl Chunk {
     }
 }
 
-/// Cuts `segments` segments of `len` floats into chunks of about `depth` rows, in order.
-pub(crate) fn chunks(segments: usize, len: usize, depth: usize) -> impl Iterator<Item = Chunk> + Clone {
+/// Cuts `segments` segments of `len` floats into chunks of about [`DEPTH`] rows, in order.
+pub(crate) fn chunks(segments: usize, len: usize) -> impl Iterator<Item = Chunk> + Clone {
     // Even parts: a short last chunk would pay the full cost of reading and writing C.
-    let parts = len.div_ceil(depth).max(1);
+    let parts = len.div_ceil(DEPTH).max(1);
     let part = len.div_ceil(parts).max(1);
-    let runs = (segments * len).div_ceil(depth).max(1).min(segments.max(1));
+    let runs = (segments * len).div_ceil(DEPTH).max(1).min(segments.max(1));
     let run = if parts > 1 { 1 } else { segments.div_ceil(runs).max(1) };
     (0..segments).step_by(run).flat_map(move |segment| {
         (0..len).step_by(part).map(move |offset| Chunk {
@@ -77,11 +73,11 @@ mod tests {
     #[test]
     fn chunks_cover_the_common_dimension_in_order() {
         for (segments, len) in
-            [(1, 1), (1, 1000), (9, 64), (9, 512), (49, 3), (1, 320), (3, 321), (0, 5), (4, 0)]
+            [(1, 1), (1, 1600), (9, 64), (9, 640), (49, 12), (1, DEPTH), (3, DEPTH + 1), (0, 5), (4, 0)]
         {
             let mut covered = Vec::new();
-            for c in chunks(segments, len, 320) {
-                assert!(c.rows() <= 320 && c.rows() > 0);
+            for c in chunks(segments, len) {
+                assert!(c.rows() <= DEPTH && c.rows() > 0);
                 assert!(c.segments == 1 || c.len == len);
                 for s in c.segment..c.segment + c.segments {
                     covered.extend((c.offset..c.offset + c.len).map(|p| s * len + p));

@@ -2,7 +2,9 @@
 
 use super::blocking::{self, BLOCK_ROWS, Chunk};
 use super::epilogue::Epilogue;
-use super::micro_kernel::{Destination, Operands, Pairs, Singles, Terms, prefetch_destination, tile};
+use super::micro_kernel::{
+    Destination, LINE, Operands, Pairs, Singles, Terms, prefetch_destination, prefetch_rows, tile,
+};
 use super::pack::{self, Columns, Panels};
 use super::rows::{Grid, Patches, Placement};
 use super::statistics::{self, BlockStatistics};
@@ -196,7 +198,7 @@ impl BlockTask<'_> {
                 self.chunk::<S, T>(&nothing, 0, true, panels.clone());
             }
             let mut first_row = 0;
-            for chunk in blocking::chunks(taps, len, blocking::depth::<S>()) {
+            for chunk in blocking::chunks(taps, len) {
                 let last = first_row + chunk.rows() == taps * len;
                 self.chunk::<S, T>(&chunk, first_row, last, panels.clone());
                 first_row += chunk.rows();
@@ -230,13 +232,21 @@ impl BlockTask<'_> {
         let width = blocking::panel_width::<S>();
         let row_len = pack::packed_width(product.columns, S::LANES);
         let (bias, add) = if last { (self.plan.bias, self.plan.add) } else { (None, None) };
-        for panel in panels.clone() {
-            let column = panel * width;
+        let at_once = blocking::group_panels::<S>(chunk.rows());
+        let mut first = panels.start;
+        while first < panels.end {
+            let column = first * width;
             let vectors = width.min(row_len - column) / S::LANES;
-            let (panel_data, panel_stride) = match product.b {
-                Panels::Packed(b) => (&b[first_row * row_len + column * chunk.rows()..], vectors * S::LANES),
+            // Panels of a group are equally wide.
+            let whole = (row_len / width).max(first + 1);
+            let end = panels.end.min(first + at_once).min(whole);
+            let (panel_data, panel_stride, panel_step) = match product.b {
+                Panels::Packed(b) => {
+                    let wide = vectors * S::LANES;
+                    (&b[first_row * row_len + column * chunk.rows()..], wide, wide * chunk.rows())
+                }
                 Panels::InPlace { data, row_stride } => {
-                    (&data[first_row * row_stride + column..], row_stride)
+                    (&data[first_row * row_stride + column..], row_stride, width)
                 }
             };
             let operands = Operands {
@@ -247,21 +257,21 @@ impl BlockTask<'_> {
                 segment_offset: chunk.offset,
                 panel: panel_data.as_ptr(),
                 panel_stride,
-                next: 0,
-                prefetch: panel == panels.start,
             };
             let destination = Destination {
                 c: self.c.as_mut_ptr().wrapping_add(column),
                 row_offsets: self.offsets.as_ptr(),
                 rows: self.count,
-                columns: (product.columns - column).min(width),
+                columns: product.columns - column,
                 accumulate: product.accumulate || first_row > 0,
                 bias: at(bias, column),
                 add: at(add, column),
                 relu: last && self.plan.relu,
             };
+            let group = PanelGroup { operands, destination, panels: end - first, panel_step };
             // SAFETY: the caller's guarantees.
-            unsafe { panel_of_tiles::<S, T>(vectors, operands, destination) };
+            unsafe { group.run::<S, T>(vectors) };
+            first = end;
         }
     }
 }
@@ -271,47 +281,94 @@ fn at(slice: Option<&[f32]>, offset: usize) -> *const f32 {
     slice.map_or(std::ptr::null(), |slice| slice.as_ptr().wrapping_add(offset))
 }
 
-/// All tiles of a block of rows over one panel of `vectors` vectors.
-///
-/// # Safety
-/// As [`tile`], for all rows.
-#[inline(always)]
-unsafe fn panel_of_tiles<S: Simd, T: Terms>(vectors: usize, x: Operands, to: Destination) {
-    // As many accumulators as registers allow, whatever the width.
-    let wide = S::REGISTERS >= 32;
-    // SAFETY: the caller's guarantees.
-    unsafe {
-        match (vectors, wide) {
-            (1, _) => tiles::<S, T, 12, 1>(x, to),
-            (2, true) => tiles::<S, T, 12, 2>(x, to),
-            (2, false) => tiles::<S, T, 6, 2>(x, to),
-            (3, true) => tiles::<S, T, 8, 3>(x, to),
-            (4, true) => tiles::<S, T, 6, 4>(x, to),
-            _ => unreachable!("panels have 1 to {} vectors", blocking::tile_vectors::<S>()),
+/// A block of rows over neighbouring panels of the same width.
+struct PanelGroup {
+    /// Of the first row and panel.
+    operands: Operands,
+    /// Of the first panel; all rows, and all columns from there on.
+    destination: Destination,
+    /// Number of panels.
+    panels: usize,
+    /// Floats from one panel to the next.
+    panel_step: usize,
+}
+
+impl PanelGroup {
+    /// # Safety
+    /// As [`tile`], for all rows and panels, which are `vectors` vectors wide.
+    #[inline(always)]
+    unsafe fn run<S: Simd, T: Terms>(self, vectors: usize) {
+        // As many accumulators as registers allow, whatever the width.
+        let wide = S::REGISTERS >= 32;
+        // SAFETY: the caller's guarantees.
+        unsafe {
+            match (vectors, wide) {
+                (1, _) => self.strips::<S, T, 12, 1>(),
+                (2, true) => self.strips::<S, T, 12, 2>(),
+                (2, false) => self.strips::<S, T, 6, 2>(),
+                (3, true) => self.strips::<S, T, 8, 3>(),
+                (4, true) => self.strips::<S, T, 6, 4>(),
+                _ => unreachable!("panels have 1 to {} vectors", blocking::tile_vectors::<S>()),
+            }
+        }
+    }
+
+    /// Strip by strip: the rows of a strip stay in L1 while the panels, which stay in L2, pass by.
+    ///
+    /// # Safety
+    /// As [`run`](Self::run).
+    #[inline(always)]
+    unsafe fn strips<S: Simd, T: Terms, const MR: usize, const NV: usize>(self) {
+        const { assert!(TABLE_GRANULE.is_multiple_of(MR) && BLOCK_ROWS.is_multiple_of(MR)) };
+        let Self { operands: mut x, destination: all, panels, panel_step } = self;
+        let width = NV * S::LANES;
+        // Of the next strip's rows, while each panel passes by.
+        let lines = x.segment_len.div_ceil(LINE).div_ceil(panels);
+        let first_panel = x.panel;
+        let mut row = 0;
+        while row < all.rows {
+            let next = if row + MR < all.rows { MR } else { 0 };
+            x.panel = first_panel;
+            for panel in 0..panels {
+                let column = panel * width;
+                // SAFETY: the caller's guarantees.
+                unsafe {
+                    let row_offsets = all.row_offsets.add(row);
+                    let to = Destination {
+                        c: all.c.wrapping_add(column),
+                        row_offsets,
+                        rows: MR.min(all.rows - row),
+                        columns: width.min(all.columns - column),
+                        accumulate: all.accumulate,
+                        bias: at_column(all.bias, column),
+                        add: at_column(all.add, column),
+                        relu: all.relu,
+                    };
+                    if panel + 1 < panels {
+                        let add = at_column(to.add, width);
+                        prefetch_destination::<S, MR, NV>(to.c.wrapping_add(width), add, row_offsets);
+                    } else {
+                        prefetch_destination::<S, MR, NV>(all.c, all.add, row_offsets.add(next));
+                    }
+                    if next > 0 {
+                        let lines = panel * lines..(panel + 1) * lines;
+                        prefetch_rows::<S, MR>(&x, x.rows.add(MR), lines);
+                    }
+                    tile::<S, T, MR, NV>(&x, &to);
+                }
+                x.panel = x.panel.wrapping_add(panel_step);
+            }
+            // SAFETY: the table holds whole tiles.
+            x.rows = unsafe { x.rows.add(MR) };
+            row += MR;
         }
     }
 }
 
-/// # Safety
-/// As [`tile`], for all rows.
+/// The address `offset` further on, or null.
 #[inline(always)]
-unsafe fn tiles<S: Simd, T: Terms, const MR: usize, const NV: usize>(mut x: Operands, mut to: Destination) {
-    const { assert!(TABLE_GRANULE.is_multiple_of(MR) && BLOCK_ROWS.is_multiple_of(MR)) };
-    let rows = to.rows;
-    let mut row = 0;
-    // SAFETY: the caller's guarantees.
-    unsafe { prefetch_destination::<S, MR, NV>(&to, 0) };
-    while row < rows {
-        to.rows = MR.min(rows - row);
-        x.next = if row + MR < rows { MR } else { 0 };
-        // SAFETY: the caller's guarantees.
-        unsafe {
-            tile::<S, T, MR, NV>(&x, &to);
-            x.rows = x.rows.add(MR);
-            to.row_offsets = to.row_offsets.add(to.rows);
-        }
-        row += MR;
-    }
+fn at_column(p: *const f32, offset: usize) -> *const f32 {
+    if p.is_null() { p } else { p.wrapping_add(offset) }
 }
 
 /// Packs `b` into scratch memory and calls `f` with it.

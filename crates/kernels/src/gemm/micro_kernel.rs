@@ -6,6 +6,7 @@
 //! that are never copied: a row of A is a list of segments, one a kernel tap, each with its own pointer.
 
 use crate::simd::Simd;
+use std::ops::Range;
 
 /// What the 32 bits of an operand's element are.
 pub(crate) trait Terms: Copy + Send + Sync + 'static {
@@ -56,14 +57,10 @@ pub(crate) struct Operands {
     pub panel: *const f32,
     /// Distance between the panel's rows.
     pub panel_stride: usize,
-    /// Rows from these to those of the tile that comes next, in `rows` and in `row_offsets`.
-    pub next: usize,
-    /// Bring the next tile's rows into L2 meanwhile: nobody has read them yet.
-    pub prefetch: bool,
 }
 
 /// Floats of a cache line.
-const LINE: usize = 16;
+pub(crate) const LINE: usize = 16;
 
 /// Where a tile goes and what happens to it on the way.
 pub(crate) struct Destination {
@@ -96,32 +93,53 @@ pub(crate) unsafe fn tile<S: Simd, T: Terms, const MR: usize, const NV: usize>(
     to: &Destination,
 ) {
     // SAFETY: the caller's guarantees.
+    unsafe { finish::<S, MR, NV>(multiply::<S, T, MR, NV>(x), to) }
+}
+
+/// Asks for some cache lines of each segment of another tile's rows of A.
+///
+/// # Safety
+/// As [`tile`], for the pointers at `rows`.
+#[inline(always)]
+pub(crate) unsafe fn prefetch_rows<S: Simd, const MR: usize>(
+    x: &Operands,
+    rows: *const *const f32,
+    lines: Range<usize>,
+) {
+    let floats = lines.start * LINE..x.segment_len.min(lines.end * LINE);
+    // SAFETY: the pointers exist; prefetching reads nothing.
     unsafe {
-        prefetch_destination::<S, MR, NV>(to, x.next);
-        let acc =
-            if x.prefetch { multiply::<S, T, MR, NV, true>(x) } else { multiply::<S, T, MR, NV, false>(x) };
-        finish::<S, MR, NV>(acc, to);
+        for segment in 0..x.segments {
+            let table = rows.add(segment * x.table_stride);
+            let mut p = floats.start;
+            while p < floats.end {
+                for i in 0..MR {
+                    S::prefetch((*table.add(i)).wrapping_add(x.segment_offset + p));
+                }
+                p += LINE;
+            }
+        }
     }
 }
 
-/// Asks for what the tile `next` rows further on will write and add. Panels are narrower than the rows of C, so
-/// that the processor does not see them coming by itself.
+/// Asks for what another tile will write and add.
 ///
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
 pub(crate) unsafe fn prefetch_destination<S: Simd, const MR: usize, const NV: usize>(
-    to: &Destination,
-    next: usize,
+    c: *mut f32,
+    add: *const f32,
+    row_offsets: *const usize,
 ) {
     for i in 0..MR {
         for column in (0..NV * S::LANES).step_by(LINE) {
             // SAFETY: the offset exists; prefetching reads nothing.
             unsafe {
-                let offset = *to.row_offsets.add(next + i) + column;
-                S::prefetch(to.c.wrapping_add(offset));
-                if !to.add.is_null() {
-                    S::prefetch(to.add.wrapping_add(offset));
+                let offset = *row_offsets.add(i) + column;
+                S::prefetch(c.wrapping_add(offset));
+                if !add.is_null() {
+                    S::prefetch(add.wrapping_add(offset));
                 }
             }
         }
@@ -129,9 +147,7 @@ pub(crate) unsafe fn prefetch_destination<S: Simd, const MR: usize, const NV: us
 }
 
 #[inline(always)]
-unsafe fn multiply<S: Simd, T: Terms, const MR: usize, const NV: usize, const PREFETCH: bool>(
-    x: &Operands,
-) -> [[S::V; NV]; MR] {
+unsafe fn multiply<S: Simd, T: Terms, const MR: usize, const NV: usize>(x: &Operands) -> [[S::V; NV]; MR] {
     // SAFETY: pointers stay within the segments and the panel, as the caller guarantees.
     unsafe {
         let mut acc = [[S::zero(); NV]; MR];
@@ -142,24 +158,16 @@ unsafe fn multiply<S: Simd, T: Terms, const MR: usize, const NV: usize, const PR
             for (i, a) in a.iter_mut().enumerate() {
                 *a = (*table.add(i)).add(x.segment_offset);
             }
-            let step = if PREFETCH { LINE } else { x.segment_len.max(1) };
-            for start in (0..x.segment_len).step_by(step) {
-                if PREFETCH {
-                    for i in 0..MR {
-                        S::prefetch((*table.add(x.next + i)).wrapping_add(x.segment_offset + start));
-                    }
+            for p in 0..x.segment_len {
+                let mut bv = [S::zero(); NV];
+                for (j, bv) in bv.iter_mut().enumerate() {
+                    *bv = S::load(b.add(j * S::LANES));
                 }
-                for p in start..x.segment_len.min(start + step) {
-                    let mut bv = [S::zero(); NV];
-                    for (j, bv) in bv.iter_mut().enumerate() {
-                        *bv = S::load(b.add(j * S::LANES));
-                    }
-                    b = b.wrapping_add(x.panel_stride);
-                    for i in 0..MR {
-                        let av = S::splat(*a[i].add(p));
-                        for j in 0..NV {
-                            acc[i][j] = T::multiply_add::<S>(av, bv[j], acc[i][j]);
-                        }
+                b = b.wrapping_add(x.panel_stride);
+                for i in 0..MR {
+                    let av = S::splat(*a[i].add(p));
+                    for j in 0..NV {
+                        acc[i][j] = T::multiply_add::<S>(av, bv[j], acc[i][j]);
                     }
                 }
             }

@@ -112,7 +112,7 @@ impl Kernel for Pack<'_> {
         let per_task = (parallel::MIN_BLOCK / (b.rows() * width).max(1)).max(1);
         parallel::for_each_range(b.columns.div_ceil(width), per_task, |panels| {
             let mut first_row = 0;
-            for chunk in blocking::chunks(b.segments.len(), b.segment_len, blocking::depth::<S>()) {
+            for chunk in blocking::chunks(b.segments.len(), b.segment_len) {
                 for panel in panels.clone() {
                     let column = panel * width;
                     let panel_width = width.min(row_len - column);

@@ -10,7 +10,7 @@ fn numbers(len: usize, seed: u32) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-const SIZES: [(usize, usize, usize); 14] = [
+const SIZES: [(usize, usize, usize); 15] = [
     (1, 1, 1),
     (1, 10, 128),
     (7, 5, 3),
@@ -18,6 +18,7 @@ const SIZES: [(usize, usize, usize); 14] = [
     (5, 17, 400),
     (13, 33, 65),
     (97, 8, 9),
+    (14, 300, 600),
     (100, 24, 700),
     (64, 128, 784),
     (200, 70, 321),

@@ -1,7 +1,7 @@
 //! The forward pass, and with mirrored weights the input gradient.
 
 use super::steps::{Plan, Transformed};
-use super::tiles::{Image, Tiles};
+use super::tiles::{Groups, Image, Tiles};
 use super::weights::{self, Panels, WeightView};
 use super::{FREQUENCIES, GROUP};
 use crate::gemm::statistics::{self, BlockStatistics, column_statistics};
@@ -108,9 +108,10 @@ impl Plan<'_> {
         let blocks = count.div_ceil(block_tiles);
         let block = |block: usize| block * block_tiles..count.min((block + 1) * block_tiles);
         let all_steps = |tiles: Range<usize>| {
-            let rows = FREQUENCIES * tiles.len().next_multiple_of(GROUP);
-            scratch::with(rows * (inputs + outputs), |memory: &mut [f32]| {
-                let (v, m) = memory.split_at_mut(rows * inputs);
+            let count = tiles.len();
+            let len = |channels| Groups { channels }.len(count);
+            scratch::with(len(inputs) + len(outputs), |memory: &mut [f32]| {
+                let (v, m) = memory.split_at_mut(len(inputs));
                 self.transform_inputs(tiles.clone(), v);
                 self.multiply(tiles.len(), v, packed, 0..self.panels.count(), m);
                 self.transform_outputs(tiles, Transformed { m, first: 0, channels: outputs });
@@ -133,18 +134,16 @@ impl Plan<'_> {
     /// All threads transform the inputs of a round of tiles; then each task computes some outputs of all of
     /// them, with weights that are transformed on the spot where there is only one round.
     fn by_outputs(&self, w: Weights, round: usize) {
-        let (inputs, panels) = (self.panels.inputs, &self.panels);
+        let (lie, panels) = (Groups { channels: self.panels.inputs }, &self.panels);
         // Two panels share what is read of the tiles.
         let at_once = if panels.count() >= 2 * TASKS { 2 } else { 1 };
         for start in (0..self.tiles.count).step_by(round) {
             let tiles = start..self.tiles.count.min(start + round);
-            let rows = FREQUENCIES * tiles.len().next_multiple_of(GROUP);
-            scratch::with(rows * inputs, |v: &mut [f32]| {
+            scratch::with(lie.len(tiles.len()), |v: &mut [f32]| {
                 let groups = DisjointMut::new(v);
                 parallel::for_each_range(tiles.len(), GROUP, |range| {
-                    let (first, floats) = (range.start * FREQUENCIES, FREQUENCIES * GROUP);
                     // SAFETY: each group is one task's.
-                    let v = unsafe { groups.slice(first * inputs..(first + floats) * inputs) };
+                    let v = unsafe { groups.slice(lie.tile(range.start)..lie.tile(range.start + GROUP)) };
                     self.transform_inputs(tiles.start + range.start..tiles.start + range.end, v);
                 });
                 parallel::for_each_range(panels.count(), at_once, |range| {
@@ -169,10 +168,10 @@ impl Plan<'_> {
     fn outputs(&self, tiles: &Range<usize>, v: &[f32], packed: &[f32], panels: Range<usize>) {
         let first = panels.start * self.panels.width;
         let channels = (panels.end * self.panels.width).min(self.panels.outputs) - first;
-        scratch::with(FREQUENCIES * ROUND_BLOCK * channels, |m: &mut [f32]| {
+        scratch::with(Groups { channels }.len(ROUND_BLOCK), |m: &mut [f32]| {
             for start in tiles.clone().step_by(ROUND_BLOCK) {
                 let block = start..tiles.end.min(start + ROUND_BLOCK);
-                let v = &v[(start - tiles.start) * FREQUENCIES * self.panels.inputs..];
+                let v = &v[Groups { channels: self.panels.inputs }.tile(start - tiles.start)..];
                 self.multiply(block.len(), v, packed, panels.clone(), m);
                 self.transform_outputs(block, Transformed { m, first, channels });
             }

@@ -35,6 +35,9 @@ const OUT: usize = 4;
 const IN: usize = 6;
 /// Tiles that are multiplied at a time: rows of a register tile.
 const GROUP: usize = 6;
+/// Floats between frequencies. Without them frequencies would often lie a power of two apart, where 36 streams fight for
+/// the same few lines of cache.
+const GAP: usize = 16;
 /// Channels have to come in whole vectors of every instruction set.
 pub(super) const CHANNEL_GRANULE: usize = 16;
 

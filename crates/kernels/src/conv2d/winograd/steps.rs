@@ -2,7 +2,7 @@
 
 use super::convolve::Filter;
 use super::dense_tile::dense_tile;
-use super::tiles::Tiles;
+use super::tiles::{Groups, Tiles};
 use super::weights::Panels;
 use super::{FREQUENCIES, GROUP, transform};
 use crate::gemm::statistics::BlockStatistics;
@@ -28,7 +28,7 @@ pub(super) struct Plan<'a> {
     pub y: DisjointMut<'a, f32>,
 }
 
-/// Transformed outputs (group of tiles, frequency, tile of the group, channel) of some channels.
+/// Transformed outputs of some channels, as [`Groups`] of them lie.
 pub(super) struct Transformed<'a> {
     pub m: &'a [f32],
     /// First channel.
@@ -38,9 +38,9 @@ pub(super) struct Transformed<'a> {
 }
 
 impl Plan<'_> {
-    /// Step 1: fills `v` (group of tiles, frequency, tile of the group, input).
+    /// Step 1: fills `v`, [`Groups`] of all inputs.
     pub fn transform_inputs(&self, tiles: Range<usize>, v: &mut [f32]) {
-        assert!(v.len() >= FREQUENCIES * tiles.len().next_multiple_of(GROUP) * self.panels.inputs);
+        assert!(v.len() >= Groups { channels: self.panels.inputs }.len(tiles.len()));
         dispatch(TransformInputs { plan: self, tiles, v });
     }
 
@@ -52,7 +52,7 @@ impl Plan<'_> {
 
     /// Step 3: writes the outputs of tiles, through the epilogue.
     pub fn transform_outputs(&self, tiles: Range<usize>, from: Transformed) {
-        assert!(from.m.len() >= FREQUENCIES * tiles.len().next_multiple_of(GROUP) * from.channels);
+        assert!(from.m.len() >= Groups { channels: from.channels }.len(tiles.len()));
         dispatch(TransformOutputs { plan: self, tiles, from });
     }
 
@@ -69,12 +69,6 @@ impl Plan<'_> {
     }
 }
 
-/// First row of a tile's frequency 0, where each tile group has `FREQUENCIES` times `GROUP` rows.
-#[inline(always)]
-fn first_row(tile: usize) -> usize {
-    tile / GROUP * FREQUENCIES * GROUP + tile % GROUP
-}
-
 struct TransformInputs<'a> {
     plan: &'a Plan<'a>,
     tiles: Range<usize>,
@@ -87,11 +81,12 @@ impl Kernel for TransformInputs<'_> {
     unsafe fn run<S: Simd>(self) {
         let TransformInputs { plan, tiles, v } = self;
         let channels = plan.panels.inputs;
+        let groups = Groups { channels };
         for (i, tile) in tiles.enumerate() {
             let pixels = plan.tiles.inputs(tile, plan.x, &plan.f.input, plan.zeros);
-            let to = v[first_row(i) * channels..].as_mut_ptr();
+            let to = v[groups.tile(i)..].as_mut_ptr();
             // SAFETY: each pixel has `channels` floats, and so has each frequency of the tile.
-            unsafe { transform::input_tile::<S>(&pixels, channels, to, GROUP * channels) };
+            unsafe { transform::input_tile::<S>(&pixels, channels, to, groups.frequency()) };
         }
     }
 }
@@ -113,9 +108,9 @@ impl Kernel for Multiply<'_> {
         let inputs = panels.inputs;
         let first = range.start * panels.width;
         let outputs = (range.end * panels.width).min(panels.outputs) - first;
-        let groups = count.div_ceil(GROUP);
-        let rows = groups * FREQUENCIES * GROUP;
-        assert!(v.len() >= rows * inputs && m.len() >= rows * outputs);
+        let (groups, from, to) =
+            (count.div_ceil(GROUP), Groups { channels: inputs }, Groups { channels: outputs });
+        assert!(v.len() >= from.len(count) && m.len() >= to.len(count));
         assert!(packed.len() >= panels.start(range.end) - panels.start(range.start));
         for frequency in 0..FREQUENCIES {
             for panel in range.clone() {
@@ -126,12 +121,14 @@ impl Kernel for Multiply<'_> {
                     let len = DEPTH.min(inputs - depth);
                     let b = packed[start + depth * width..].as_ptr();
                     for group in 0..groups {
-                        let row = (group * FREQUENCIES + frequency) * GROUP;
+                        let tile = group * GROUP;
                         // SAFETY: the group has GROUP rows of `inputs` and `outputs` floats, whether all of its
                         // tiles exist or not; the panel has `len` rows from `depth` on.
                         unsafe {
-                            let a = v.as_ptr().add(row * inputs + depth);
-                            let c = m.as_mut_ptr().add(row * outputs + column - first);
+                            let a = v.as_ptr().add(from.tile(tile) + frequency * from.frequency() + depth);
+                            let c = m
+                                .as_mut_ptr()
+                                .add(to.tile(tile) + frequency * to.frequency() + column - first);
                             let add = depth > 0;
                             match (width / S::LANES, S::REGISTERS >= 32) {
                                 (1, _) => dense_tile::<S, GROUP, 1>(len, a, inputs, b, c, outputs, add),
@@ -159,15 +156,16 @@ impl Kernel for TransformOutputs<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let TransformOutputs { plan, tiles, from: Transformed { m, first, channels } } = self;
+        let groups = Groups { channels };
         for (i, tile) in tiles.enumerate() {
             let pixels = plan.tiles.outputs(tile, &plan.f.output);
-            let from = m[first_row(i) * channels..].as_ptr();
+            let from = m[groups.tile(i)..].as_ptr();
             for c in (0..channels).step_by(S::LANES) {
                 let channel = first + c;
                 // SAFETY: the tile has FREQUENCIES rows of `channels` floats, GROUP rows apart; pixels that
                 // are not MAX lie inside y, and these channels of them are this task's alone.
                 unsafe {
-                    let tile = transform::output_tile::<S>(from.add(c), GROUP * channels);
+                    let tile = transform::output_tile::<S>(from.add(c), groups.frequency());
                     for (row, pixels) in tile.into_iter().zip(&pixels) {
                         for (mut v, &pixel) in row.into_iter().zip(pixels) {
                             if pixel == usize::MAX {

@@ -1,6 +1,6 @@
 //! Which pixels belong to a tile.
 
-use super::{IN, OUT};
+use super::{FREQUENCIES, GAP, GROUP, IN, OUT};
 
 /// A dense (images, height, width, channels) array.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,33 @@ impl Image {
     pub fn pixel(&self, image: usize, y: isize, x: isize) -> Option<usize> {
         let inside = (y as usize) < self.height && (x as usize) < self.width;
         inside.then(|| ((image * self.height + y as usize) * self.width + x as usize) * self.channels)
+    }
+}
+
+/// How transformed tiles of some channels lie: (group of tiles, frequency, tile of the group, channel), with a gap behind
+/// each frequency.
+#[derive(Clone, Copy)]
+pub(super) struct Groups {
+    /// Floats a tile and frequency.
+    pub channels: usize,
+}
+
+impl Groups {
+    /// Floats from one frequency of a group to the next.
+    #[inline(always)]
+    pub fn frequency(self) -> usize {
+        GROUP * self.channels + GAP
+    }
+
+    /// Floats of `tiles` tiles, the last group filled up.
+    pub fn len(self, tiles: usize) -> usize {
+        tiles.div_ceil(GROUP) * FREQUENCIES * self.frequency()
+    }
+
+    /// Where frequency 0 of a tile starts.
+    #[inline(always)]
+    pub fn tile(self, tile: usize) -> usize {
+        tile / GROUP * FREQUENCIES * self.frequency() + tile % GROUP * self.channels
     }
 }
 

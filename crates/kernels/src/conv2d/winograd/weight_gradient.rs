@@ -6,7 +6,7 @@
 //! order of the tiles by whatever number of threads.
 
 use super::tiles::{Image, Tiles};
-use super::{FREQUENCIES, Filter, IN, OUT, transform};
+use super::{FREQUENCIES, Filter, GAP, IN, OUT, transform};
 use crate::gemm::blocking;
 use crate::gemm::outer_kernel::{OuterTile, Strided, outer_tile, pack_points};
 use crate::parallel::{self, DisjointMut};
@@ -36,11 +36,12 @@ pub(super) fn weight_gradient(f: &Filter, x: &[f32], dy: &[f32], dw: &mut [f32])
     let round = fits.max(MIN_TILES).min(tiles.count.max(1)).next_multiple_of(TILES);
     let zeros = vec![0.0; inputs.max(outputs)];
     let plan = Plan { input: f.input, output: f.output, tiles, x, dy, zeros: &zeros };
-    scratch::with(FREQUENCIES * inputs * outputs, |sums: &mut [f32]| {
-        scratch::with(FREQUENCIES * round * (inputs + outputs), |memory: &mut [f32]| {
+    scratch::with(FREQUENCIES * stride(inputs, outputs), |sums: &mut [f32]| {
+        let len = FREQUENCIES * (stride(round, inputs) + stride(round, outputs));
+        scratch::with(len, |memory: &mut [f32]| {
             for start in (0..tiles.count).step_by(round) {
                 let tiles = start..tiles.count.min(start + round);
-                let (v, e) = memory.split_at_mut(FREQUENCIES * tiles.len() * inputs);
+                let (v, e) = memory.split_at_mut(FREQUENCIES * stride(tiles.len(), inputs));
                 plan.transform(&tiles, &DisjointMut::new(v), &DisjointMut::new(e));
                 plan.multiply(tiles.len(), v, e, &DisjointMut::new(sums), start > 0);
             }
@@ -50,6 +51,11 @@ pub(super) fn weight_gradient(f: &Filter, x: &[f32], dy: &[f32], dw: &mut [f32])
         }
         plan.transform_sums(sums, dw);
     });
+}
+
+/// Floats from one frequency to the next of `rows` rows of `columns` floats.
+fn stride(rows: usize, columns: usize) -> usize {
+    rows * columns + GAP
 }
 
 struct Plan<'a> {
@@ -76,11 +82,11 @@ impl Plan<'_> {
         parallel::for_each_index(FREQUENCIES * blocks, |task| {
             let (frequency, block) = (task / blocks, task % blocks);
             let rows = block * ROWS..outputs.min((block + 1) * ROWS);
-            let v = &v[frequency * count * inputs..(frequency + 1) * count * inputs];
-            let e = &e[frequency * count * outputs..(frequency + 1) * count * outputs];
+            let v = &v[frequency * stride(count, inputs)..][..count * inputs];
+            let e = &e[frequency * stride(count, outputs)..][..count * outputs];
             // SAFETY: each task has its own rows of its own frequency.
             let sums = unsafe {
-                let start = frequency * outputs * inputs;
+                let start = frequency * stride(outputs, inputs);
                 sums.slice(start + rows.start * inputs..start + rows.end * inputs)
             };
             scratch::with(rows.len().next_multiple_of(MR) * count + 64, |packed: &mut [f32]| {
@@ -124,7 +130,7 @@ impl Kernel for Transform<'_> {
                 unsafe {
                     let to = self.v.as_mut_ptr().add(column * count + i * width);
                     let pixels = pixels.map(|row| row.map(|p| p.add(column)));
-                    transform::input_tile::<S>(&pixels, width, to, count * inputs);
+                    transform::input_tile::<S>(&pixels, width, to, stride(count, inputs));
                 }
             }
             let mut pixels = [[plan.zeros.as_ptr(); OUT]; OUT];
@@ -137,7 +143,7 @@ impl Kernel for Transform<'_> {
             // SAFETY: as above.
             unsafe {
                 let to = self.e.as_mut_ptr().add(i * outputs);
-                transform::output_gradient_tile::<S>(&pixels, outputs, to, count * outputs);
+                transform::output_gradient_tile::<S>(&pixels, outputs, to, stride(count, outputs));
             }
         }
     }
@@ -204,7 +210,7 @@ impl Kernel for TransformSums<'_> {
                 // SAFETY: every frequency has `outputs * inputs` sums, and inputs come in whole vectors.
                 unsafe {
                     let from = sums[start + o * inputs + c..].as_ptr();
-                    let taps = transform::weight_gradient_tile::<S>(from, outputs * inputs);
+                    let taps = transform::weight_gradient_tile::<S>(from, stride(outputs, inputs));
                     for (tap, v) in taps.into_iter().flatten().enumerate() {
                         S::store(dw[tap * inputs + c..].as_mut_ptr(), v);
                     }

@@ -1,13 +1,9 @@
 //! Transformed weights, packed for the products over channels.
 
-use super::{CHANNEL_GRANULE, FREQUENCIES, IN, transform};
+use super::{CHANNEL_GRANULE, FREQUENCIES, GAP, IN, transform};
 use crate::gemm::blocking;
 use crate::parallel::{self, DisjointMut};
 use crate::simd::{Kernel, Simd, dispatch};
-
-/// Floats between the rows of one frequency and those of the next. Without them frequencies would often lie a
-/// power of two apart, where 36 streams fight for the same few lines of cache.
-const GAP: usize = 16;
 
 /// 3x3 weights in any order of channels.
 #[derive(Clone, Copy)]

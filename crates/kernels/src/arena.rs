@@ -19,6 +19,8 @@ pub const LARGE: usize = if cfg!(miri) { 16 << 10 } else { 1 << 20 };
 
 /// Buffers are whole pages.
 const PAGE: usize = 4096;
+/// What the processor's next larger pages hold: segments start there.
+const LARGE_PAGE: usize = if cfg!(miri) { PAGE } else { 2 << 20 };
 /// Bytes of address space that are reserved at a time. They become memory when they are first written to.
 const SEGMENT: usize = if cfg!(miri) { 256 << 10 } else { 256 << 20 };
 
@@ -47,7 +49,7 @@ impl Block {
         let bytes =
             len.checked_mul(size_of::<f32>()).and_then(|bytes| bytes.max(1).checked_next_multiple_of(PAGE));
         let bytes =
-            bytes.filter(|&bytes| bytes <= isize::MAX as usize - PAGE).expect("buffer size overflows");
+            bytes.filter(|&bytes| bytes <= isize::MAX as usize - LARGE_PAGE).expect("buffer size overflows");
         let mut segments = segments();
         let gap = segments.iter_mut().enumerate().find_map(|(i, s)| Some((i, s.as_mut()?.take(bytes)?)));
         let (segment, offset) = gap.unwrap_or_else(|| {
@@ -65,6 +67,14 @@ impl Block {
     /// Floats in the buffer.
     fn floats(&self) -> usize {
         self.bytes / size_of::<f32>()
+    }
+}
+
+impl Clone for Block {
+    fn clone(&self) -> Self {
+        let mut copy = Self::new(self.floats());
+        copy.copy_from_slice(self);
+        copy
     }
 }
 
@@ -104,6 +114,16 @@ pub fn release_idle() {
     });
 }
 
+/// Kernels walk through more small pages than the processor keeps addresses of. Linux gives large ones where they are
+/// asked for; elsewhere, or where it refuses, nothing is lost.
+fn ask_for_large_pages(_start: NonNull<u8>, _len: usize) {
+    #[cfg(all(target_os = "linux", not(miri)))]
+    // SAFETY: whole pages of memory that was just allocated; advice changes no content.
+    unsafe {
+        libc::madvise(_start.as_ptr().cast(), _len, libc::MADV_HUGEPAGE);
+    }
+}
+
 /// One allocation of the system's, in parts.
 struct Segment {
     memory: NonNull<u8>,
@@ -121,7 +141,7 @@ impl Segment {
         // Zeroed without being touched: the allocator only asks the system for aligned memory if it must, and then
         // fills it itself. So one page more.
         let allocate = |len: usize| {
-            let layout = Layout::from_size_align(len + PAGE, 16).expect("checked by Block::new");
+            let layout = Layout::from_size_align(len + LARGE_PAGE, 16).expect("checked by Block::new");
             // SAFETY: the size is not zero.
             NonNull::new(unsafe { alloc_zeroed(layout) }).map(|memory| (memory, layout, len)).ok_or(layout)
         };
@@ -129,7 +149,8 @@ impl Segment {
             .or_else(|_| allocate(bytes))
             .unwrap_or_else(|layout| handle_alloc_error(layout));
         // SAFETY: there is a page more than `len`.
-        let start = unsafe { memory.add(memory.align_offset(PAGE)) };
+        let start = unsafe { memory.add(memory.align_offset(LARGE_PAGE)) };
+        ask_for_large_pages(start, len);
         Self { memory, layout, start, len, gaps: BTreeMap::from([(0, len)]) }
     }
 

@@ -1,6 +1,8 @@
 use super::choose::{Algorithm, Pass};
 use super::{Conv2dGeometry, Epilogue, forward_by, implicit_gemm, winograd};
 use crate::GeometryError;
+use crate::arena::Block;
+use std::ops::Deref;
 
 /// A convolution whose weights are packed once, for inference.
 ///
@@ -18,8 +20,31 @@ pub struct PreparedConv2d {
 enum Weights {
     /// As they are, for algorithms that have nothing to prepare.
     Plain(Algorithm, Vec<f32>),
-    Winograd(Vec<f32>),
-    ImplicitGemm(Vec<f32>),
+    Winograd(Packed),
+    ImplicitGemm(Packed),
+}
+
+/// Packed weights. Inference reads all of them for every batch, so they lie where arrays do, in large pages.
+#[derive(Clone, Debug)]
+pub(super) struct Packed {
+    block: Block,
+    len: usize,
+}
+
+impl Packed {
+    /// `len` floats, all that matter of which `fill` writes.
+    pub fn new(len: usize, fill: impl FnOnce(&mut [f32])) -> Self {
+        let mut block = Block::new(len);
+        fill(&mut block[..len]);
+        Self { block, len }
+    }
+}
+
+impl Deref for Packed {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.block[..self.len]
+    }
 }
 
 impl PreparedConv2d {
@@ -57,8 +82,10 @@ impl PreparedConv2d {
 
     /// Bytes of the packed weights.
     pub fn bytes(&self) -> usize {
-        let (Weights::Plain(_, w) | Weights::Winograd(w) | Weights::ImplicitGemm(w)) = &self.weights;
-        size_of_val(w.as_slice())
+        size_of_val::<[f32]>(match &self.weights {
+            Weights::Plain(_, w) => w,
+            Weights::Winograd(w) | Weights::ImplicitGemm(w) => w,
+        })
     }
 
     /// `y = conv2d(x, w) + bias`, plus `add` if there is one, clamped at zero if `relu`.

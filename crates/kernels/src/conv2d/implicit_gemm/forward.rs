@@ -1,5 +1,6 @@
 use super::patches::{self, with_patches};
 use crate::conv2d::Conv2dGeometry;
+use crate::conv2d::prepared::Packed;
 use crate::gemm::Epilogue;
 use crate::gemm::driver::Product;
 use crate::gemm::pack::{self, Columns, Panels};
@@ -38,11 +39,9 @@ fn packed_first(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, pa
 }
 
 /// The weights of all groups, packed for [`forward_packed`].
-pub(in crate::conv2d) fn pack_weights(g: &Conv2dGeometry, w: &[f32]) -> Vec<f32> {
+pub(in crate::conv2d) fn pack_weights(g: &Conv2dGeometry, w: &[f32]) -> Packed {
     let segments = segments(g);
-    let mut packed = vec![0.0; packed_len(g, w, &segments)];
-    pack_groups(g, w, &segments, &mut packed);
-    packed
+    Packed::new(packed_len(g, w, &segments), |packed| pack_groups(g, w, &segments, packed))
 }
 
 /// As [`forward`], with packed weights.

@@ -22,6 +22,7 @@ mod weight_gradient;
 mod weights;
 
 use super::Conv2dGeometry;
+use super::prepared::Packed;
 use crate::gemm::Epilogue;
 use convolve::{Filter, Weights, convolve};
 use tiles::Image;
@@ -47,11 +48,9 @@ pub(super) fn forward(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilog
 }
 
 /// Transformed weights for [`forward_packed`].
-pub(super) fn pack_weights(g: &Conv2dGeometry, w: &[f32]) -> Vec<f32> {
+pub(super) fn pack_weights(g: &Conv2dGeometry, w: &[f32]) -> Packed {
     let w = forward_weights(g, w);
-    let mut packed = vec![0.0; Panels::new(w.inputs, w.outputs).len()];
-    weights::pack(&w, &mut packed);
-    packed
+    Packed::new(Panels::new(w.inputs, w.outputs).len(), |packed| weights::pack(&w, packed))
 }
 
 /// As [`forward`], with transformed weights.

@@ -66,13 +66,7 @@ fn forward_by(
 #[track_caller]
 pub fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32]) {
     g.check("conv2d::input_gradient", dx.len(), w.len(), dy.len());
-    match Algorithm::choose(Pass::InputGradient, g) {
-        Algorithm::Winograd => winograd::input_gradient(g, dy, w, dx, false),
-        Algorithm::Depthwise => depthwise::input_gradient(g, dy, w, dx),
-        Algorithm::SingleChannel | Algorithm::ImplicitGemm => {
-            implicit_gemm::input_gradient(g, dy, w, dx, false);
-        }
-    }
+    write_input_gradient(g, dy, w, dx, false);
 }
 
 /// Adds the [`input_gradient`] to what other ops have sent to the same input.
@@ -82,14 +76,19 @@ pub fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32])
 #[track_caller]
 pub fn add_input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], sum: &mut [f32]) {
     g.check("conv2d::add_input_gradient", sum.len(), w.len(), dy.len());
+    write_input_gradient(g, dy, w, sum, true);
+}
+
+fn write_input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32], accumulate: bool) {
     match Algorithm::choose(Pass::InputGradient, g) {
-        Algorithm::Winograd => winograd::input_gradient(g, dy, w, sum, true),
-        Algorithm::Depthwise => scratch::with(sum.len(), |dx: &mut [f32]| {
-            depthwise::input_gradient(g, dy, w, dx);
-            pointwise::add_assign(sum, dx);
+        Algorithm::Winograd => winograd::input_gradient(g, dy, w, dx, accumulate),
+        Algorithm::Depthwise if accumulate => scratch::with(dx.len(), |term: &mut [f32]| {
+            depthwise::input_gradient(g, dy, w, term);
+            pointwise::add_assign(dx, term);
         }),
+        Algorithm::Depthwise => depthwise::input_gradient(g, dy, w, dx),
         Algorithm::SingleChannel | Algorithm::ImplicitGemm => {
-            implicit_gemm::input_gradient(g, dy, w, sum, true);
+            implicit_gemm::input_gradient(g, dy, w, dx, accumulate);
         }
     }
 }

@@ -139,7 +139,7 @@ impl Segment {
     /// Of [`SEGMENT`] bytes, or as many as are wanted if those are more or there are not so many.
     fn new(bytes: usize) -> Self {
         // Zeroed without being touched: the allocator only asks the system for aligned memory if it must, and then
-        // fills it itself. So one page more.
+        // fills it itself. So one large page more.
         let allocate = |len: usize| {
             let layout = Layout::from_size_align(len + LARGE_PAGE, 16).expect("checked by Block::new");
             // SAFETY: the size is not zero.
@@ -148,7 +148,7 @@ impl Segment {
         let (memory, layout, len) = allocate(bytes.max(SEGMENT))
             .or_else(|_| allocate(bytes))
             .unwrap_or_else(|layout| handle_alloc_error(layout));
-        // SAFETY: there is a page more than `len`.
+        // SAFETY: there is a large page more than `len`.
         let start = unsafe { memory.add(memory.align_offset(LARGE_PAGE)) };
         ask_for_large_pages(start, len);
         Self { memory, layout, start, len, gaps: BTreeMap::from([(0, len)]) }

@@ -82,6 +82,7 @@ fn errors() {
         ("error-steps", &["bench", "cnn", "--steps", "0"]),
         ("error-profile-batch", &["profile", "cnn", "--batch", "0"]),
         ("error-profile-img-size", &["profile", "cnn", "--img-size", "2"]),
+        ("error-batch-memory", &["bench", "resnet18", "--batch", "1048576", "--img-size", "16384"]),
         ("error-profile-sort", &["profile", "cnn", "--sort", "name"]),
         ("error-command", &["trian"]),
     ];

@@ -54,7 +54,8 @@ impl Synthetic {
     /// in mixed precision.
     ///
     /// # Errors
-    /// If there is no such model, or it does not work on such images, or does not train with `amp`.
+    /// If there is no such model, or it does not work on such images, or does not train with `amp`, or no memory holds the
+    /// batch.
     pub fn new(name: &str, mode: Mode, batch: usize, img_size: Option<usize>, amp: bool) -> Result<Self> {
         count("--batch", batch, 1..=1 << 20)?;
         if amp && mode == Mode::Infer {
@@ -69,7 +70,15 @@ impl Synthetic {
         let mut rng = Generator::new(0);
         let mut model = entry.build(&config, &mut rng)?;
         let shape = [batch, config.in_channels, config.input_size.0, config.input_size.1];
-        let pixels = (0..shape.iter().product()).map(|_| rng.normal()).collect();
+        let len: usize = shape.iter().product();
+        let mut pixels = Vec::new();
+        if pixels.try_reserve_exact(len).is_err() {
+            let gib = (len * size_of::<f32>()) >> 30;
+            bail!(UsageError(format!(
+                "a batch of {shape:?} takes {gib} GiB, more than there is: lower --batch or --img-size"
+            )));
+        }
+        pixels.extend((0..len).map(|_| rng.normal()));
         let training = match mode {
             Mode::Train => {
                 let labels: Vec<i64> =

@@ -58,7 +58,7 @@ impl Algorithm {
 }
 
 /// Fewest tiles over which reading the transformed weights, four times as large, is spread.
-const WINOGRAD_TILES: usize = 32;
+const WINOGRAD_TILES: usize = 16;
 
 fn winograd_pays(g: &Conv2dGeometry) -> bool {
     let plain = g.kernel == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1] && g.groups == 1;

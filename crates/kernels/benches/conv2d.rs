@@ -148,19 +148,22 @@ fn main() {
         let fill =
             |len: usize| -> Vec<f32> { (0..len).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect() };
         let (mut x, mut w, mut y) = (fill(g.in_len()), fill(g.weight_len()), fill(g.out_len()));
+        // The last convolution of a bottleneck adds the shortcut.
+        let add = name.ends_with("expand").then(|| fill(g.out_len()));
+        let bias = fill(g.out_channels);
         for (pass, total) in ["forward", "dx", "dw", "infer"].into_iter().zip(&mut totals) {
             let asked = wanted.as_deref().map_or(pass != "infer", |wanted| wanted == pass);
             if !asked || (pass == "dx" && name == "conv1") {
                 continue;
             }
             let peak = peak::flops(Duration::from_millis(20));
-            let prepared = PreparedConv2d::new(&g, &w, None).expect("the geometries are valid");
+            let prepared = PreparedConv2d::new(&g, &w, Some(&bias)).expect("the geometries are valid");
             let input = [g.batch, g.in_height, g.in_width];
             let time = best(repeat, || match pass {
                 "forward" => conv2d::forward(&g, &x, &w, Epilogue::default(), &mut y),
                 "dx" => conv2d::input_gradient(&g, &y, &w, &mut x),
                 "dw" => conv2d::weight_gradient(&g, &x, &y, &mut w),
-                _ => prepared.forward(input, &x, None, true, &mut y),
+                _ => prepared.forward(input, &x, add.as_deref(), true, &mut y),
             })
             .as_secs_f64();
             *total += count as f64 * time;

@@ -128,7 +128,7 @@ def markdown(rows, about):
 
 {warning}{versions}, {about["threads"]} threads, {about["processor"]} ({machine["isa"]}), {about["system"]}, {about["date"]}.
 `bench/compare{about["flags"]}`, {about["rounds"]} round(s): each engine in a fresh process, in turns; load average
-{about["load_before"]} before the run and {about["load_after"]} after it. Times are medians over the rounds of medians over the steps. {options} "Floor" is what multiplications after Winograd and the fewest bytes would
+{about["load_before"]} before the run and {about["load_after"]} after it. Times are medians over the rounds of medians over the steps. {options} "Floor" is what multiplications after Winograd and Strassen and the fewest bytes would
 take at this machine's measured {machine["gflops"]:.0f} GFLOP/s of multiply-adds and {machine["copy_gb_per_second"]:.1f} GB/s of copying memory
 ({caches}); `bench/floor.py` says how it is computed.
 """

@@ -13,7 +13,7 @@ pub struct RuntimeArgs {
     /// Threads that compute; results do not depend on it [default: one a core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Convolve without Winograd's algorithm, which is faster and rounds a little more
+    /// Convolve without Winograd's and Strassen's algorithms, which are faster and round a little more
     #[arg(long)]
     pub exact_conv: bool,
     /// Say more; twice for debugging

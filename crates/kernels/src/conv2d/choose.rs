@@ -4,6 +4,8 @@
 //! bits on the same machine type.
 
 use super::{Conv2dGeometry, depthwise, single_channel, winograd};
+use crate::gemm::driver::Method;
+use crate::gemm::strassen;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A way to compute one pass of a convolution, best first.
@@ -15,6 +17,9 @@ pub enum Algorithm {
     Depthwise,
     /// F(4x4, 3x3): a quarter of the multiplications. 3x3 kernels with stride 1 and enough channels.
     Winograd,
+    /// A product of patches with weights in seven eighths of the multiplications, for many rows and channels. Forward and input
+    /// gradient.
+    Strassen,
     /// A product of patches with weights, for every geometry.
     ImplicitGemm,
 }
@@ -32,8 +37,13 @@ pub enum Pass {
 
 impl Algorithm {
     /// All of them, best first.
-    pub const ALL: [Algorithm; 4] =
-        [Algorithm::SingleChannel, Algorithm::Depthwise, Algorithm::Winograd, Algorithm::ImplicitGemm];
+    pub const ALL: [Algorithm; 5] = [
+        Algorithm::SingleChannel,
+        Algorithm::Depthwise,
+        Algorithm::Winograd,
+        Algorithm::Strassen,
+        Algorithm::ImplicitGemm,
+    ];
 
     /// For tables: `winograd`.
     pub fn name(self) -> &'static str {
@@ -41,6 +51,7 @@ impl Algorithm {
             Algorithm::SingleChannel => "single channel",
             Algorithm::Depthwise => "depthwise",
             Algorithm::Winograd => "winograd",
+            Algorithm::Strassen => "strassen",
             Algorithm::ImplicitGemm => "implicit gemm",
         }
     }
@@ -51,9 +62,15 @@ impl Algorithm {
             Algorithm::SingleChannel => pass != Pass::InputGradient && single_channel::applies(g),
             Algorithm::Depthwise => depthwise::applies(g),
             Algorithm::Winograd => !exact() && winograd_pays(g),
+            Algorithm::Strassen => !exact() && strassen_pays(pass, g),
             Algorithm::ImplicitGemm => true,
         };
         Self::ALL.into_iter().find(applies).unwrap_or(Algorithm::ImplicitGemm)
+    }
+
+    /// How implicit GEMM computes its products.
+    pub(super) fn method(self) -> Method {
+        if self == Algorithm::Strassen { Method::Strassen } else { Method::Plain }
     }
 }
 
@@ -70,10 +87,29 @@ fn winograd_pays(g: &Conv2dGeometry) -> bool {
     plain && padding && channels && tiles >= WINOGRAD_TILES
 }
 
+/// Fewest rows over which reading the packed weights, seven quarters as large, is spread.
+const STRASSEN_ROWS: usize = 192;
+/// Fewest columns over which adding up rows is spread.
+const STRASSEN_COLUMNS: usize = 256;
+
+fn strassen_pays(pass: Pass, g: &Conv2dGeometry) -> bool {
+    let (terms, columns, rows) = match pass {
+        Pass::Forward => (g.in_channels, g.out_channels, g.out_height() * g.out_width()),
+        // A product for each class of pixels.
+        Pass::InputGradient => {
+            let class = g.in_height.div_ceil(g.stride[0]) * g.in_width.div_ceil(g.stride[1]);
+            (g.out_channels, g.in_channels, class)
+        }
+        Pass::WeightGradient => return false,
+    };
+    let large = columns >= STRASSEN_COLUMNS && g.batch * rows >= STRASSEN_ROWS;
+    g.groups == 1 && large && strassen::applies(terms, columns)
+}
+
 const UNSET: u8 = 2;
 static EXACT: AtomicU8 = AtomicU8::new(UNSET);
 
-/// Whether convolutions avoid Winograd, which rounds a little more: set by [`set_exact`], else by the
+/// Whether convolutions avoid Winograd and Strassen, who round a little more: set by [`set_exact`], else by the
 /// environment variable `CRESSET_EXACT_CONV` (any value but `0` and the empty one).
 pub fn exact() -> bool {
     match EXACT.load(Ordering::Relaxed) {
@@ -87,7 +123,7 @@ pub fn exact() -> bool {
     }
 }
 
-/// Makes all convolutions of the process avoid Winograd, or use it again.
+/// Makes all convolutions of the process avoid Winograd and Strassen, or use them again.
 pub fn set_exact(exact: bool) {
     EXACT.store(exact as u8, Ordering::Relaxed);
 }

@@ -50,8 +50,9 @@ fn forward_by(
         Algorithm::SingleChannel => single_channel::forward(g, x, w, plain, y),
         Algorithm::Depthwise => depthwise::forward(g, x, w, plain, y),
         Algorithm::Winograd => return winograd::forward(g, x, w, Epilogue { statistics, ..plain }, y),
-        Algorithm::ImplicitGemm => {
-            return implicit_gemm::forward(g, x, w, Epilogue { statistics, ..plain }, y);
+        Algorithm::Strassen | Algorithm::ImplicitGemm => {
+            let epilogue = Epilogue { statistics, ..plain };
+            return implicit_gemm::forward(g, x, w, algorithm.method(), epilogue, y);
         }
     }
     if let Some(statistics) = statistics {
@@ -80,15 +81,16 @@ pub fn add_input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], sum: &mut [
 }
 
 fn write_input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32], accumulate: bool) {
-    match Algorithm::choose(Pass::InputGradient, g) {
+    let algorithm = Algorithm::choose(Pass::InputGradient, g);
+    match algorithm {
         Algorithm::Winograd => winograd::input_gradient(g, dy, w, dx, accumulate),
         Algorithm::Depthwise if accumulate => scratch::with(dx.len(), |term: &mut [f32]| {
             depthwise::input_gradient(g, dy, w, term);
             pointwise::add_assign(dx, term);
         }),
         Algorithm::Depthwise => depthwise::input_gradient(g, dy, w, dx),
-        Algorithm::SingleChannel | Algorithm::ImplicitGemm => {
-            implicit_gemm::input_gradient(g, dy, w, dx, accumulate);
+        Algorithm::SingleChannel | Algorithm::Strassen | Algorithm::ImplicitGemm => {
+            implicit_gemm::input_gradient(g, dy, w, algorithm.method(), dx, accumulate);
         }
     }
 }
@@ -104,7 +106,7 @@ pub fn weight_gradient(g: &Conv2dGeometry, x: &[f32], dy: &[f32], dw: &mut [f32]
         Algorithm::Winograd => winograd::weight_gradient(g, x, dy, dw),
         Algorithm::Depthwise => depthwise::weight_gradient(g, x, dy, dw),
         Algorithm::SingleChannel => single_channel::weight_gradient(g, x, dy, dw),
-        Algorithm::ImplicitGemm => implicit_gemm::weight_gradient(g, x, dy, dw),
+        Algorithm::Strassen | Algorithm::ImplicitGemm => implicit_gemm::weight_gradient(g, x, dy, dw),
     }
 }
 

@@ -2,6 +2,7 @@ use super::choose::{Algorithm, Pass};
 use super::{Conv2dGeometry, Epilogue, forward_by, implicit_gemm, winograd};
 use crate::GeometryError;
 use crate::arena::Block;
+use crate::gemm::driver::Method;
 use std::ops::Deref;
 
 /// A convolution whose weights are packed once, for inference.
@@ -21,7 +22,7 @@ enum Weights {
     /// As they are, for algorithms that have nothing to prepare.
     Plain(Algorithm, Vec<f32>),
     Winograd(Packed),
-    ImplicitGemm(Packed),
+    ImplicitGemm(Method, Packed),
 }
 
 /// Packed weights. Inference reads all of them for every batch, so they lie where arrays do, in large pages.
@@ -58,9 +59,13 @@ impl PreparedConv2d {
         if let Some(bias) = bias.filter(|bias| bias.len() != g.out_channels) {
             return error(format!("{} biases for {} output channels", bias.len(), g.out_channels));
         }
-        let weights = match Algorithm::choose(Pass::Forward, g) {
+        let algorithm = Algorithm::choose(Pass::Forward, g);
+        let weights = match algorithm {
             Algorithm::Winograd => Weights::Winograd(winograd::pack_weights(g, w)),
-            Algorithm::ImplicitGemm => Weights::ImplicitGemm(implicit_gemm::pack_weights(g, w)),
+            Algorithm::Strassen | Algorithm::ImplicitGemm => {
+                let method = algorithm.method();
+                Weights::ImplicitGemm(method, implicit_gemm::pack_weights(g, w, method))
+            }
             other => Weights::Plain(other, w.to_vec()),
         };
         Ok(Self { geometry: *g, weights, bias: bias.map(<[f32]>::to_vec) })
@@ -76,7 +81,8 @@ impl PreparedConv2d {
         match &self.weights {
             Weights::Plain(algorithm, _) => *algorithm,
             Weights::Winograd(_) => Algorithm::Winograd,
-            Weights::ImplicitGemm(_) => Algorithm::ImplicitGemm,
+            Weights::ImplicitGemm(Method::Strassen, _) => Algorithm::Strassen,
+            Weights::ImplicitGemm(..) => Algorithm::ImplicitGemm,
         }
     }
 
@@ -84,7 +90,7 @@ impl PreparedConv2d {
     pub fn bytes(&self) -> usize {
         size_of_val::<[f32]>(match &self.weights {
             Weights::Plain(_, w) => w,
-            Weights::Winograd(w) | Weights::ImplicitGemm(w) => w,
+            Weights::Winograd(w) | Weights::ImplicitGemm(_, w) => w,
         })
     }
 
@@ -102,7 +108,9 @@ impl PreparedConv2d {
         match &self.weights {
             Weights::Plain(algorithm, w) => forward_by(*algorithm, &g, x, w, epilogue, y),
             Weights::Winograd(w) => winograd::forward_packed(&g, x, w, epilogue, y),
-            Weights::ImplicitGemm(w) => implicit_gemm::forward_packed(&g, x, w, epilogue, y),
+            Weights::ImplicitGemm(method, w) => {
+                implicit_gemm::forward_packed(&g, x, w, *method, epilogue, y);
+            }
         }
     }
 }

@@ -54,6 +54,12 @@ pub(super) fn geometries() -> Vec<G> {
         g([4, 144, 12, 12], 80, [3, 3]).with_padding(1),
         // Winograd by outputs, in several rounds: the limits are lower in tests.
         g([9, 64, 15, 13], 80, [3, 3]).with_padding(1),
+        // Strassen: odd and even numbers of rows, chunks of all sizes, several segments; input gradients too.
+        g([4, 256, 7, 7], 256, [1, 1]),
+        g([1, 640, 14, 14], 256, [1, 1]),
+        g([3, 128, 17, 9], 384, [1, 1]),
+        g([2, 256, 21, 20], 512, [1, 1]).with_stride(2),
+        g([1, 128, 29, 28], 256, [3, 3]).with_padding(1).with_stride(2),
     ]
 }
 
@@ -65,11 +71,43 @@ fn assert_close(found: &[f32], expected: &[f64], terms: usize, pass: Pass, g: &G
     let what = format!("{pass:?} by {algorithm:?} of {g:?}");
     let tolerance = match algorithm {
         Algorithm::Winograd => 5e-6,
+        Algorithm::Strassen => 4e-6,
         _ => 2e-6,
     };
     let tolerance = tolerance * (terms as f64).sqrt() + 1e-6;
     for (i, (&f, &e)) in found.iter().zip(expected).enumerate() {
         assert!((f as f64 - e).abs() <= tolerance, "{what}: element {i} is {f}, not {e}");
+    }
+}
+
+#[test]
+fn every_algorithm_is_among_the_geometries() {
+    for algorithm in Algorithm::ALL {
+        for pass in [Pass::Forward, Pass::InputGradient, Pass::WeightGradient] {
+            let never = match algorithm {
+                Algorithm::SingleChannel => pass == Pass::InputGradient,
+                Algorithm::Strassen => pass == Pass::WeightGradient,
+                _ => false,
+            };
+            let found = geometries().iter().any(|g| Algorithm::choose(pass, g) == algorithm);
+            assert_ne!(found, never, "{algorithm:?}, {pass:?}");
+        }
+    }
+}
+
+#[test]
+fn an_image_does_not_see_its_neighbours() {
+    for g in geometries().into_iter().filter(|g| g.batch > 1) {
+        let (x, w, image) = (numbers(g.in_len(), 1), numbers(g.weight_len(), 2), g.in_len() / g.batch);
+        let forward = |x: &[f32]| {
+            let mut y = vec![f32::NAN; g.out_len()];
+            super::forward(&g, x, &w, Epilogue::default(), &mut y);
+            y
+        };
+        let mut among_others = numbers(g.in_len(), 5);
+        among_others[image..2 * image].copy_from_slice(&x[image..2 * image]);
+        let of_image = g.out_len() / g.batch..2 * (g.out_len() / g.batch);
+        assert_eq!(forward(&x)[of_image.clone()], forward(&among_others)[of_image], "{g:?}");
     }
 }
 

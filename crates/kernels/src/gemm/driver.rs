@@ -8,6 +8,7 @@ use super::micro_kernel::{
 use super::pack::{self, Columns, Panels};
 use super::rows::{Grid, Patches, Placement};
 use super::statistics::{self, BlockStatistics};
+use super::strassen;
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
 use crate::simd::{Kernel, Simd, dispatch, dispatch_pairs};
@@ -18,7 +19,7 @@ const TABLE_GRANULE: usize = 24;
 /// Multiply-adds that are worth a task of their own.
 const TASK_WORK: usize = 256 * 1024;
 /// Tasks to aim for, so that several threads finish at about the same time.
-const TASKS: usize = 32;
+pub(super) const TASKS: usize = 32;
 
 /// C = A B for rows given by `grid` and `a`, with the columns in `packed` (of shape `b`), then the epilogue.
 pub(crate) struct Product<'a> {
@@ -34,8 +35,45 @@ pub(crate) struct Product<'a> {
     pub place: Placement,
     /// Add to C instead of overwriting it.
     pub accumulate: bool,
-    /// Whether each element of A and B is a [pair](Pairs) of bfloat16 numbers.
-    pub pairs: bool,
+    /// How it is computed.
+    pub method: Method,
+}
+
+/// What the elements of A and B are, and how they are multiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// Floats, each row with each column.
+    Plain,
+    /// [Pairs] of bfloat16 numbers, each row with each column.
+    Pairs,
+    /// Floats, by [`strassen`], where it [applies](strassen::applies).
+    Strassen,
+}
+
+impl Method {
+    /// Floats that B needs when packed.
+    pub fn packed_len(self, b: &Columns) -> usize {
+        match self {
+            Method::Plain | Method::Pairs => pack::packed_len(b),
+            Method::Strassen => strassen::packed_len(b),
+        }
+    }
+
+    /// Packs B.
+    pub fn pack(self, b: &Columns, packed: &mut [f32]) {
+        match self {
+            Method::Plain | Method::Pairs => pack::pack(b, packed),
+            Method::Strassen => strassen::pack(b, packed),
+        }
+    }
+
+    /// Packs `b` into scratch memory and calls `f` with it.
+    pub fn with_packed<R>(self, b: &Columns, f: impl FnOnce(&[f32]) -> R) -> R {
+        scratch::with(self.packed_len(b), |packed: &mut [f32]| {
+            self.pack(b, packed);
+            f(packed)
+        })
+    }
 }
 
 impl Product<'_> {
@@ -46,6 +84,9 @@ impl Product<'_> {
             return;
         }
         self.check(c.len(), &epilogue);
+        if let (Method::Strassen, Panels::Packed(b)) = (self.method, self.b) {
+            return strassen::run(&self, b, c, epilogue);
+        }
         let depth = self.a.taps.len() * self.a.len;
         let work = rows * columns * depth.max(1);
         let row_blocks = rows.div_ceil(BLOCK_ROWS);
@@ -54,15 +95,10 @@ impl Product<'_> {
         let bias = epilogue.bias;
         let plan = Plan { product: &self, bias, add: epilogue.add, relu: epilogue.relu, column_groups };
         let c = DisjointMut::new(c);
-        match epilogue.statistics {
-            None => plan.launch(row_blocks, work, &c, None),
-            Some(out) => scratch::with(2 * row_blocks * columns, |parts: &mut [f32]| {
-                let parts = BlockStatistics::new(parts, columns);
-                plan.launch(row_blocks, work, &c, Some(&parts));
-                let block = |i: usize| BLOCK_ROWS.min(rows - i * BLOCK_ROWS);
-                statistics::combine(&parts, (0..row_blocks).map(block), out);
-            }),
-        }
+        let block_rows = |block: usize| BLOCK_ROWS.min(rows - block * BLOCK_ROWS);
+        statistics::by_blocks(epilogue.statistics, columns, row_blocks, block_rows, |statistics| {
+            plan.launch(row_blocks, work, &c, statistics);
+        });
     }
 
     fn check(&self, c_len: usize, epilogue: &Epilogue) {
@@ -131,7 +167,7 @@ impl Plan<'_> {
             let last = offsets[count - 1];
             offsets[count..].fill(last);
             let task = BlockTask { plan: self, block, group, table, stride, offsets, count, c, statistics };
-            if product.pairs {
+            if product.method == Method::Pairs {
                 dispatch_pairs(Of(task, Pairs));
             } else {
                 dispatch(Of(task, Singles));
@@ -277,7 +313,7 @@ impl BlockTask<'_> {
 }
 
 /// The address of element `offset`, or null.
-fn at(slice: Option<&[f32]>, offset: usize) -> *const f32 {
+pub(super) fn at(slice: Option<&[f32]>, offset: usize) -> *const f32 {
     slice.map_or(std::ptr::null(), |slice| slice.as_ptr().wrapping_add(offset))
 }
 
@@ -369,12 +405,4 @@ impl PanelGroup {
 #[inline(always)]
 fn at_column(p: *const f32, offset: usize) -> *const f32 {
     if p.is_null() { p } else { p.wrapping_add(offset) }
-}
-
-/// Packs `b` into scratch memory and calls `f` with it.
-pub(crate) fn with_packed<R>(b: &Columns, f: impl FnOnce(&[f32]) -> R) -> R {
-    scratch::with(pack::packed_len(b), |packed: &mut [f32]| {
-        pack::pack(b, packed);
-        f(packed)
-    })
 }

@@ -176,10 +176,45 @@ unsafe fn multiply<S: Simd, T: Terms, const MR: usize, const NV: usize>(x: &Oper
     }
 }
 
+/// `acc` plus the product of `MR` rows of `depth` floats with `depth` dense rows of `NV` vectors.
+///
+/// # Safety
+/// They are readable; the processor has the instruction set of `S`.
+#[inline(always)]
+pub(super) unsafe fn multiply_rows<S: Simd, const MR: usize, const NV: usize>(
+    mut acc: [[S::V; NV]; MR],
+    depth: usize,
+    a: &[*const f32; MR],
+    mut b: *const f32,
+) -> [[S::V; NV]; MR] {
+    // SAFETY: the caller's guarantees.
+    unsafe {
+        for p in 0..depth {
+            let mut bv = [S::zero(); NV];
+            for (j, bv) in bv.iter_mut().enumerate() {
+                *bv = S::load(b.add(j * S::LANES));
+            }
+            b = b.add(NV * S::LANES);
+            for i in 0..MR {
+                let av = S::splat(*a[i].add(p));
+                for j in 0..NV {
+                    acc[i][j] = S::fma(av, bv[j], acc[i][j]);
+                }
+            }
+        }
+        acc
+    }
+}
+
+/// Applies the epilogue to a tile and writes the part that exists.
+///
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(acc: [[S::V; NV]; MR], to: &Destination) {
+pub(super) unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(
+    acc: [[S::V; NV]; MR],
+    to: &Destination,
+) {
     let whole = to.rows == MR && to.columns >= NV * S::LANES;
     // SAFETY: the caller's guarantees.
     unsafe {

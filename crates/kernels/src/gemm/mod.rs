@@ -5,6 +5,7 @@
 //! * `rows`: the rows of A and C, of a matrix or of image patches that are never copied
 //! * `micro_kernel`: one tile in registers
 //! * `driver`: the loops around it and the threads
+//! * `strassen`: other loops around it, with fewer multiplications
 //! * `points`, `patch_sum`, `outer_kernel`: the other product, of which both operands lie point by point
 //! * `epilogue`, `statistics`: what happens to a result while it is in cache
 //!
@@ -20,6 +21,7 @@ pub(crate) mod patch_sum;
 pub(crate) mod points;
 pub(crate) mod rows;
 pub(crate) mod statistics;
+pub(crate) mod strassen;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +30,7 @@ pub use epilogue::{ColumnStatistics, Epilogue};
 use crate::layout;
 use crate::parallel;
 use crate::scratch;
-use driver::{Product, with_packed};
+use driver::{Method, Product};
 use pack::{Columns, Panels};
 use rows::{Grid, Patches, Placement};
 
@@ -189,12 +191,12 @@ fn rows_of_c(
                 zeros: a,
             };
             let place = Placement { start: 0, image: 0, row: 0, column: c_stride };
-            Product { grid: Grid::matrix(m), a, columns: n, b, place, accumulate, pairs: false }
+            Product { grid: Grid::matrix(m), a, columns: n, b, place, accumulate, method: Method::Plain }
                 .run(c, epilogue);
         };
         match Panels::in_place(&columns, m) {
             Some(b) => multiply(b),
-            None => with_packed(&columns, |packed| multiply(Panels::Packed(packed))),
+            None => Method::Plain.with_packed(&columns, |packed| multiply(Panels::Packed(packed))),
         }
     };
     if k == 0 {

@@ -27,7 +27,7 @@ impl Columns<'_> {
         self.segments.len() * self.segment_len
     }
 
-    fn check(&self) {
+    pub(super) fn check(&self) {
         if self.rows() > 0 && self.columns > 0 {
             let last = (self.segment_len - 1) * self.row_stride + (self.columns - 1) * self.column_stride;
             assert!(self.segments.iter().all(|s| s + last < self.data.len()), "B reaches beyond its data");
@@ -38,7 +38,7 @@ impl Columns<'_> {
 /// B as products read it.
 #[derive(Clone, Copy)]
 pub(crate) enum Panels<'a> {
-    /// As [`pack`] leaves it.
+    /// As the product's [`Method`](super::driver::Method) packs it.
     Packed(&'a [f32]),
     /// Row after row, where it lies.
     InPlace {
@@ -127,7 +127,8 @@ impl Kernel for Pack<'_> {
     }
 }
 
-fn pack_panel(b: &Columns, chunk: &Chunk, column: usize, width: usize, to: &mut [f32]) {
+/// Packs `width` columns of a chunk from `column` on, row after row; those that are missing as zeros.
+pub(super) fn pack_panel(b: &Columns, chunk: &Chunk, column: usize, width: usize, to: &mut [f32]) {
     let columns = width.min(b.columns - column);
     for s in 0..chunk.segments {
         let from =

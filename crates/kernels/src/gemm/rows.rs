@@ -87,6 +87,15 @@ impl Patches<'_> {
     pub fn locate(&self, grid: &Grid, range: Range<usize>, table: &mut [*const f32], stride: usize) {
         let count = range.len();
         assert!(count > 0 && count <= stride && table.len() >= self.taps.len() * stride);
+        self.locate_run(grid, range, table, stride);
+        for entries in table.chunks_mut(stride).take(self.taps.len()) {
+            let last = entries[count - 1];
+            entries[count..].fill(last);
+        }
+    }
+
+    /// As [`locate`](Self::locate), and fills nothing up.
+    pub fn locate_run(&self, grid: &Grid, range: Range<usize>, table: &mut [*const f32], stride: usize) {
         for (tap, entries) in self.taps.iter().zip(table.chunks_mut(stride)) {
             grid.rows(range.clone(), |i, image, row, columns| {
                 let entries = &mut entries[i..i + columns.len()];
@@ -117,8 +126,6 @@ impl Patches<'_> {
                     p = p.wrapping_add(distance);
                 }
             });
-            let last = entries[count - 1];
-            entries[count..].fill(last);
         }
     }
 }

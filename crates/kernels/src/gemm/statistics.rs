@@ -69,8 +69,27 @@ impl<'a> BlockStatistics<'a> {
     }
 }
 
+/// Calls `launch`, with a place for the statistics of `blocks` blocks if they are wanted, and combines these then; `rows` tells
+/// how many rows a block has.
+pub(crate) fn by_blocks(
+    out: Option<ColumnStatistics>,
+    columns: usize,
+    blocks: usize,
+    rows: impl Fn(usize) -> usize,
+    launch: impl FnOnce(Option<&BlockStatistics>),
+) {
+    let Some(out) = out else {
+        return launch(None);
+    };
+    scratch::with(2 * blocks * columns, |parts: &mut [f32]| {
+        let parts = BlockStatistics::new(parts, columns);
+        launch(Some(&parts));
+        combine(&parts, (0..blocks).map(rows), out);
+    });
+}
+
 /// Combines the blocks in order; `rows` are the numbers of rows of each.
-pub(crate) fn combine(parts: &BlockStatistics, rows: impl Iterator<Item = usize>, out: ColumnStatistics) {
+fn combine(parts: &BlockStatistics, rows: impl Iterator<Item = usize>, out: ColumnStatistics) {
     let columns = parts.columns;
     assert!(out.mean.len() == columns && out.variance.len() == columns, "one mean and variance a column");
     // SAFETY: the only reference now.

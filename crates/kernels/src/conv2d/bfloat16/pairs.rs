@@ -5,13 +5,14 @@
 
 use super::super::choose::{Algorithm, Pass};
 use super::super::{Conv2dGeometry, Epilogue, implicit_gemm};
+use crate::gemm::driver::Method;
 use crate::{scratch, simd};
 use half::bf16;
 
-/// Whether this way is taken: where products are direct anyway, and channels that are summed over come in pairs.
+/// Whether this way is taken: where products are not Winograd's anyway, and channels that are summed over come in pairs.
 pub fn applies(pass: Pass, g: &Conv2dGeometry, operand: &[bf16]) -> bool {
     simd::has_pairs()
-        && Algorithm::choose(pass, g) == Algorithm::ImplicitGemm
+        && matches!(Algorithm::choose(pass, g), Algorithm::ImplicitGemm | Algorithm::Strassen)
         && fits(pass, g)
         && bytemuck::try_cast_slice::<bf16, f32>(operand).is_ok()
 }
@@ -25,13 +26,14 @@ pub fn fits(pass: Pass, g: &Conv2dGeometry) -> bool {
 /// [`forward`](super::forward) to float32. `w` (O, kh, kw, C) are weights as bfloat16.
 pub fn forward(g: &Conv2dGeometry, x: &[bf16], w: &[bf16], epilogue: Epilogue, y: &mut [f32]) {
     let halved = Conv2dGeometry { in_channels: g.in_channels / 2, ..*g };
-    implicit_gemm::forward_pairs(&halved, bytemuck::cast_slice(x), bytemuck::cast_slice(w), epilogue, y);
+    let (x, w) = (bytemuck::cast_slice(x), bytemuck::cast_slice(w));
+    implicit_gemm::forward(&halved, x, w, Method::Pairs, epilogue, y);
 }
 
 /// [`input_gradient`](super::input_gradient) in float32, for weights whose [rows are pairs](with_paired_rows).
 pub fn input_gradient(g: &Conv2dGeometry, dy: &[bf16], w: &[f32], dx: &mut [f32], accumulate: bool) {
     let halved = Conv2dGeometry { out_channels: g.out_channels / 2, ..*g };
-    implicit_gemm::input_gradient_pairs(&halved, bytemuck::cast_slice(dy), w, dx, accumulate);
+    implicit_gemm::input_gradient(&halved, bytemuck::cast_slice(dy), w, Method::Pairs, dx, accumulate);
 }
 
 /// Calls `f` with the weights of output channels 2i and 2i + 1 side by side: (O / 2, kh, kw, C) pairs.

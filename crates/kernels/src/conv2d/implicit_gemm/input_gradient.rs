@@ -1,7 +1,7 @@
 use super::patches;
 use crate::conv2d::Conv2dGeometry;
 use crate::gemm::Epilogue;
-use crate::gemm::driver::{Product, with_packed};
+use crate::gemm::driver::{Method, Product};
 use crate::gemm::pack::{Columns, Panels};
 use crate::gemm::rows::{Grid, Patches, Placement};
 use crate::parallel;
@@ -11,35 +11,20 @@ use crate::scratch;
 ///
 /// With a stride of s, an input row `r + s q` meets only those taps that reach it by whole steps, the same for
 /// all q: the input falls into s x s classes of pixels, each a product over its own taps, and no zero is ever
-/// multiplied. Added to what `dx` holds if `accumulate`.
+/// multiplied. Added to what `dx` holds if `accumulate`. For pairs of bfloat16 numbers, of two neighbouring output channels,
+/// `g` counts pairs of these.
 pub(in crate::conv2d) fn input_gradient(
     g: &Conv2dGeometry,
     dy: &[f32],
     w: &[f32],
+    method: Method,
     dx: &mut [f32],
     accumulate: bool,
 ) {
-    by_classes(g, dy, w, dx, accumulate, false);
-}
-
-/// As [`input_gradient`], for elements of `dy` and `w` that are pairs of bfloat16 numbers, of two neighbouring output
-/// channels: `g` counts pairs of them.
-pub(in crate::conv2d) fn input_gradient_pairs(
-    g: &Conv2dGeometry,
-    dy: &[f32],
-    w: &[f32],
-    dx: &mut [f32],
-    accumulate: bool,
-) {
-    by_classes(g, dy, w, dx, accumulate, true);
-}
-
-fn by_classes(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32], accumulate: bool, pairs: bool) {
     if let Some(mirrored) = mirrored(g).filter(|m| patches::merges(m) && !accumulate) {
         return scratch::with(w.len(), |weights: &mut [f32]| {
             mirror(g, w, weights);
-            let forward = if pairs { super::forward_pairs } else { super::forward };
-            forward(&mirrored, dy, weights, Epilogue::default(), dx);
+            super::forward(&mirrored, dy, weights, method, Epilogue::default(), dx);
         });
     }
     let classes = |axis: usize, len: usize| 0..g.stride[axis].min(len);
@@ -51,7 +36,7 @@ fn by_classes(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32], accumul
     }
     for h in classes(0, g.in_height) {
         for w_class in classes(1, g.in_width) {
-            class(g, [h, w_class], dy, w, dx, accumulate, pairs);
+            class(g, [h, w_class], dy, w, method, dx, accumulate);
         }
     }
 }
@@ -102,9 +87,9 @@ fn class(
     first: [usize; 2],
     dy: &[f32],
     w: &[f32],
+    method: Method,
     dx: &mut [f32],
     accumulate: bool,
-    pairs: bool,
 ) {
     let (inputs, outputs) = (g.group_inputs(), g.group_outputs());
     let mut taps = Vec::new();
@@ -148,10 +133,9 @@ fn class(
             row: g.stride[0] * row,
             column: g.stride[1] * g.in_channels,
         };
-        with_packed(&columns, |packed| {
-            let product =
-                Product { grid, a, columns: inputs, b: Panels::Packed(packed), place, accumulate, pairs };
-            product.run(dx, Epilogue::default());
+        method.with_packed(&columns, |packed| {
+            let b = Panels::Packed(packed);
+            Product { grid, a, columns: inputs, b, place, accumulate, method }.run(dx, Epilogue::default());
         });
     }
 }

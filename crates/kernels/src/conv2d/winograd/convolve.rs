@@ -4,7 +4,7 @@ use super::steps::{Plan, Transformed};
 use super::tiles::{Groups, Image, Tiles};
 use super::weights::{self, Panels, WeightView};
 use super::{FREQUENCIES, GROUP};
-use crate::gemm::statistics::{self, BlockStatistics, column_statistics};
+use crate::gemm::statistics::{self, column_statistics};
 use crate::gemm::{ColumnStatistics, Epilogue};
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
@@ -117,18 +117,15 @@ impl Plan<'_> {
                 self.transform_outputs(tiles, Transformed { m, first: 0, channels: outputs });
             });
         };
-        match statistics {
-            None => parallel::for_each_index(blocks, |i| all_steps(block(i))),
-            Some(out) => scratch::with(2 * blocks * outputs, |parts: &mut [f32]| {
-                let parts = BlockStatistics::new(parts, outputs);
-                parallel::for_each_index(blocks, |i| {
-                    all_steps(block(i));
-                    self.statistics(block(i), &parts, i);
-                });
-                let pixels = |tiles: Range<usize>| tiles.map(|tile| self.pixels(tile).count()).sum();
-                statistics::combine(&parts, (0..blocks).map(|i| pixels(block(i))), out);
-            }),
-        }
+        let pixels = |i| block(i).map(|tile| self.pixels(tile).count()).sum();
+        statistics::by_blocks(statistics, outputs, blocks, pixels, |parts| {
+            parallel::for_each_index(blocks, |i| {
+                all_steps(block(i));
+                if let Some(parts) = parts {
+                    self.statistics(block(i), parts, i);
+                }
+            });
+        });
     }
 
     /// All threads transform the inputs of a round of tiles; then each task computes some outputs of all of

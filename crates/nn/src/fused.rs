@@ -74,18 +74,19 @@ pub fn conv_bn_relu(conv: &Conv2d, bn: &BatchNorm2d, x: &Tensor) -> Tensor {
     fused(conv, bn, x, None, true)
 }
 
-/// Convolution, then batch norm, then a shortcut is added, then ReLU: the end of a residual block.
+/// Convolution, then batch norm, then a shortcut is added, then ReLU: the end of a residual block. In evaluation the result
+/// takes the shortcut's place in memory if nobody else holds it.
 #[track_caller]
-pub fn conv_bn_add_relu(conv: &Conv2d, bn: &BatchNorm2d, x: &Tensor, shortcut: &Tensor) -> Tensor {
+pub fn conv_bn_add_relu(conv: &Conv2d, bn: &BatchNorm2d, x: &Tensor, shortcut: Tensor) -> Tensor {
     fused(conv, bn, x, Some(shortcut), true)
 }
 
 #[track_caller]
-fn fused(conv: &Conv2d, bn: &BatchNorm2d, x: &Tensor, shortcut: Option<&Tensor>, relu: bool) -> Tensor {
+fn fused(conv: &Conv2d, bn: &BatchNorm2d, x: &Tensor, shortcut: Option<Tensor>, relu: bool) -> Tensor {
     if trace::is_active() {
         // A summary shows the modules one by one.
         let y = bn.forward(&conv.forward(x));
-        let y = shortcut.map_or_else(|| y.clone(), |s| y.add(s));
+        let y = shortcut.map_or_else(|| y.clone(), |s| y.add(&s));
         return if relu { y.relu() } else { y };
     }
     bn.check_mode();
@@ -99,7 +100,7 @@ fn fused(conv: &Conv2d, bn: &BatchNorm2d, x: &Tensor, shortcut: Option<&Tensor>,
         norm_weight: norm_weight.as_ref(),
         norm_bias: norm_bias.as_ref(),
         eps: bn.eps(),
-        residual: shortcut,
+        residual: shortcut.as_ref(),
         relu,
     };
     match (&bn.running_mean, &bn.running_var) {

@@ -25,7 +25,7 @@ const CASES: [(&str, Run, Run); 5] = [
     ),
     (
         "conv_bn_add_relu",
-        |c, x, s| conv_bn_add_relu(&c.conv, &c.bn, x, s),
+        |c, x, s| conv_bn_add_relu(&c.conv, &c.bn, x, s.clone()),
         |c, x, s| c.bn.forward(&c.conv.forward(x)).add(s).relu(),
     ),
     ("bn_relu", |c, _, s| bn_relu(&c.bn, s), |c, _, s| c.bn.forward(s).relu()),
@@ -186,7 +186,7 @@ impl Block {
         let y = conv_bn_relu(&self.reduce.conv, &self.reduce.bn, x);
         let y = conv_bn_relu(&self.middle.conv, &self.middle.bn, &y);
         let shortcut = conv_bn(&self.shortcut.conv, &self.shortcut.bn, x);
-        conv_bn_add_relu(&self.expand.conv, &self.expand.bn, &y, &shortcut)
+        conv_bn_add_relu(&self.expand.conv, &self.expand.bn, &y, shortcut)
     }
 
     fn composed(&self, x: &Tensor) -> Tensor {
@@ -248,4 +248,22 @@ fn a_second_backward_is_refused() {
     let (first, second) = (branch(&block.middle), branch(&block.expand));
     first.backward();
     second.backward();
+}
+
+#[test]
+fn a_shortcut_that_somebody_holds_is_not_written_over() {
+    let mut rng = Generator::new(4);
+    let mut chain = chain(&mut rng);
+    chain.eval();
+    let (x, shortcut) = (Tensor::randn([3, 5, 6, 7], &mut rng), Tensor::randn([3, 8, 6, 7], &mut rng));
+    let run = |shortcut: Tensor| no_grad(|| conv_bn_add_relu(&chain.conv, &chain.bn, &x, shortcut).to_vec());
+    let before = shortcut.to_vec();
+    let beside = run(shortcut.clone());
+    assert_eq!(shortcut.to_vec(), before);
+    let (view, whole) = (shortcut.narrow(0, 1, 1), shortcut.narrow(0, 0, 3));
+    drop(shortcut);
+    assert_eq!(run(whole), beside, "beside a view");
+    assert_eq!(view.to_vec(), before[8 * 6 * 7..2 * 8 * 6 * 7]);
+    let unshared = Tensor::from_vec(before, [3, 8, 6, 7]);
+    assert_eq!(run(unshared), beside, "in its place, the same bits");
 }

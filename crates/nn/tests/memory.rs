@@ -35,8 +35,8 @@ fn activations_are_kept_once() {
     assert_eq!(kept(&x, |x| layer(&another, 1, &layer(&three, 0, x))), 2 + 1, "two convolutions' outputs");
     assert_eq!(kept(&x, |x| another.forward(&bn_relu(&bn[1], &layer(&three, 0, x)))), 2 + 1, "plain");
     assert_eq!(kept(&x, |x| conv_bn(&one, &bn[0], x)), 1, "a cheap convolution's output is not kept");
-    let residual = |x: &Tensor| conv_bn_add_relu(&one, &bn[1], &layer(&three, 0, x), x);
+    let residual = |x: &Tensor| conv_bn_add_relu(&one, &bn[1], &layer(&three, 0, x), x.clone());
     assert_eq!(kept(&x, residual), 1 + 1, "the block's output tells where its ReLU was active");
-    let residual = |x: &Tensor| conv_bn_add_relu(&another, &bn[1], &layer(&three, 0, x), x);
+    let residual = |x: &Tensor| conv_bn_add_relu(&another, &bn[1], &layer(&three, 0, x), x.clone());
     assert_eq!(kept(&x, residual), 2 + 1, "an expensive convolution's output is kept");
 }

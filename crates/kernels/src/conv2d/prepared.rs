@@ -102,14 +102,51 @@ impl PreparedConv2d {
     /// When the geometry is invalid for this input or a slice has another length than it says.
     #[track_caller]
     pub fn forward(&self, input: [usize; 3], x: &[f32], add: Option<&[f32]>, relu: bool, y: &mut [f32]) {
+        self.write(input, x, add, relu, y, false);
+    }
+
+    /// Whether [`forward_onto`](Self::forward_onto) is there for this convolution: sums over many terms need `y` for themselves.
+    pub fn adds_in_place(&self) -> bool {
+        match &self.weights {
+            Weights::Plain(..) => false,
+            Weights::Winograd(_) => true,
+            Weights::ImplicitGemm(method, _) => implicit_gemm::adds_in_place(&self.geometry, *method),
+        }
+    }
+
+    /// As [`forward`](Self::forward) with the values of `y` as the tensor to add, to the bit. One array less goes through the
+    /// caches.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward), and if it does not [add in place](Self::adds_in_place).
+    #[track_caller]
+    pub fn forward_onto(&self, input: [usize; 3], x: &[f32], relu: bool, y: &mut [f32]) {
+        assert!(
+            self.adds_in_place(),
+            "PreparedConv2d::forward_onto: {:?} does not add in place",
+            self.geometry
+        );
+        self.write(input, x, None, relu, y, true);
+    }
+
+    #[track_caller]
+    fn write(
+        &self,
+        input: [usize; 3],
+        x: &[f32],
+        add: Option<&[f32]>,
+        relu: bool,
+        y: &mut [f32],
+        accumulate: bool,
+    ) {
         let g = self.geometry(input[0], input[1], input[2]);
         g.check("PreparedConv2d::forward", x.len(), g.weight_len(), y.len());
         let epilogue = Epilogue { bias: self.bias.as_deref(), add, relu, statistics: None };
         match &self.weights {
             Weights::Plain(algorithm, w) => forward_by(*algorithm, &g, x, w, epilogue, y),
-            Weights::Winograd(w) => winograd::forward_packed(&g, x, w, epilogue, y),
+            Weights::Winograd(w) => winograd::forward_packed(&g, x, w, epilogue, y, accumulate),
             Weights::ImplicitGemm(method, w) => {
-                implicit_gemm::forward_packed(&g, x, w, *method, epilogue, y);
+                implicit_gemm::forward_packed(&g, x, w, *method, epilogue, y, accumulate);
             }
         }
     }

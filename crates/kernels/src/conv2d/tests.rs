@@ -165,6 +165,11 @@ fn epilogue_fits_every_geometry() {
         let mut again = vec![f32::NAN; g.out_len()];
         prepared.forward([g.batch, g.in_height, g.in_width], &x, Some(&add), true, &mut again);
         assert_eq!(y, again, "prepared {g:?}");
+        if prepared.adds_in_place() {
+            again.copy_from_slice(&add);
+            prepared.forward_onto([g.batch, g.in_height, g.in_width], &x, true, &mut again);
+            assert_eq!(y, again, "prepared {g:?}, in place");
+        }
         for o in 0..g.out_channels {
             let channel: Vec<f64> = expected.iter().skip(o).step_by(g.out_channels).copied().collect();
             let e_mean = channel.iter().sum::<f64>() / channel.len() as f64;

@@ -59,6 +59,16 @@ impl Method {
         }
     }
 
+    /// Whether all terms of `segments` segments of `len` floats are summed up before C is touched, so that
+    /// [accumulating](Product::accumulate) adds what an epilogue's tensor with the values of C would.
+    pub fn touches_once(self, segments: usize, len: usize) -> bool {
+        let chunks = match self {
+            Method::Plain | Method::Pairs => blocking::chunks(segments, len).count(),
+            Method::Strassen => strassen::chunks(segments, len).count(),
+        };
+        chunks == 1
+    }
+
     /// Packs B.
     pub fn pack(self, b: &Columns, packed: &mut [f32]) {
         match self {

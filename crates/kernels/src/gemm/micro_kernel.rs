@@ -265,10 +265,10 @@ unsafe fn finish_whole<S: Simd, const MR: usize, const NV: usize, const ACCUMULA
             let offset = *to.row_offsets.add(i);
             for (j, mut v) in acc.into_iter().enumerate() {
                 let c = to.c.add(offset + j * S::LANES);
+                v = S::add(v, bias[j]);
                 if ACCUMULATE {
                     v = S::add(v, S::load(c));
                 }
-                v = S::add(v, bias[j]);
                 if ADD {
                     v = S::add(v, S::load(to.add.add(offset + j * S::LANES)));
                 }
@@ -288,11 +288,11 @@ unsafe fn finish_vector<S: Simd>(mut v: S::V, to: &Destination, offset: usize, c
     // SAFETY: `n` columns from `column` on exist in C, the bias and the tensor to add.
     unsafe {
         let c = to.c.add(offset + column);
-        if to.accumulate {
-            v = S::add(v, load_columns::<S>(c, n));
-        }
         if !to.bias.is_null() {
             v = S::add(v, load_columns::<S>(to.bias.add(column), n));
+        }
+        if to.accumulate {
+            v = S::add(v, load_columns::<S>(c, n));
         }
         if !to.add.is_null() {
             v = S::add(v, load_columns::<S>(to.add.add(offset + column), n));

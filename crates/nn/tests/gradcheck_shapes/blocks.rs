@@ -83,7 +83,7 @@ fn convolutions_with_norms() {
             Case {
                 inputs: vec![d.any(&shape(channels[0])), d.any(&shape(channels[1]))],
                 parameters,
-                ours: Box::new(move |t| conv_bn_add_relu(&conv, &bn, &t[0], &t[1])),
+                ours: Box::new(move |t| conv_bn_add_relu(&conv, &bn, &t[0], t[1].clone())),
                 oracle: Box::new(move |x| {
                     let y = oracle(&[&x[..1], &x[2..]].concat());
                     y.zip(&x[1], |y, shortcut| y + shortcut).relu()
@@ -108,7 +108,7 @@ fn residual_blocks() {
                 // So many numbers an image that every image is taken alone.
                 few_images_at_a_time(x, usize::MAX, [&first.bn, &second.bn], |x| {
                     let y = conv_bn_relu(&first.conv, &first.bn, x);
-                    conv_bn_add_relu(&second.conv, &second.bn, &y, x)
+                    conv_bn_add_relu(&second.conv, &second.bn, &y, x.clone())
                 })
             };
             Case {

@@ -45,25 +45,38 @@ impl PreparedConv2d {
         Self { kernel, weight: weight.shape().clone(), options: *options }
     }
 
-    /// Runs the convolution on (N, C, H, W), adds a residual if given, and clamps at zero if `relu`.
+    /// Runs the convolution on (N, C, H, W), adds a residual if given, and clamps at zero if `relu`. The result takes the
+    /// residual's place in memory where the kernel can and nobody else holds it.
     ///
     /// # Panics
     /// If the shapes do not fit.
     #[track_caller]
-    pub fn forward(&self, x: &Tensor, residual: Option<&Tensor>, relu: bool) -> Tensor {
+    pub fn forward(&self, x: &Tensor, residual: Option<Tensor>, relu: bool) -> Tensor {
         let geometry = or_panic(self.options.geometry(x.shape(), &self.weight));
-        let residual = residual.map(|r| {
+        let mut residual = residual.map(|r| {
             or_panic(check_residual("conv2d", r.shape(), &geometry));
-            r.array().to_dtype(DType::F32).channels_last()
+            r.into_array().to_dtype(DType::F32).channels_last()
         });
         let x = x.array().to_dtype(DType::F32).channels_last();
-        let mut y = Array::empty_channels_last(output_shape(&geometry));
         let input = [geometry.batch, geometry.in_height, geometry.in_width];
         let span = profile::begin("conv2d", Pass::Forward).by(|| self.kernel.algorithm().name());
-        let add = residual.as_ref().map(Array::memory);
-        self.kernel.forward(input, x.memory(), add, relu, y.memory_mut());
+        let adds = residual.is_some();
+        let unshared = residual.as_mut().is_some_and(Array::is_unique);
+        let y = match residual {
+            Some(mut y) if unshared && self.kernel.adds_in_place() => {
+                self.kernel.forward_onto(input, x.memory(), relu, y.memory_mut());
+                y
+            }
+            residual => {
+                let mut y = Array::empty_channels_last(output_shape(&geometry));
+                let add = residual.as_ref().map(Array::memory);
+                self.kernel.forward(input, x.memory(), add, relu, y.memory_mut());
+                y
+            }
+        };
         span.end(|| {
-            let Cost { macs, read, written } = Cost::new(geometry.macs(), residual.iter().chain([&x]), [&y]);
+            let inputs = [&x].into_iter().chain(adds.then_some(&y));
+            let Cost { macs, read, written } = Cost::new(geometry.macs(), inputs, [&y]);
             Cost { macs, read: read + (self.weight.numel() * size_of::<f32>()) as u64, written }
         });
         Tensor::constant(y)

@@ -40,7 +40,7 @@ impl Forward for CifarBlock {
             return conv_bn_relu(&self.conv2, &self.bn2, &y);
         }
         let shortcut = if self.stride == 1 { x.clone() } else { option_a(x) };
-        conv_bn_add_relu(&self.conv2, &self.bn2, &y, &shortcut)
+        conv_bn_add_relu(&self.conv2, &self.bn2, &y, shortcut)
     }
 }
 

@@ -53,6 +53,9 @@ pub trait Block: Module + Field + Forward + Clone + 'static {
         rng: &mut Generator,
     ) -> Self;
 
+    /// [`forward`](Forward::forward) of an input that nobody else needs, whose memory the output may take.
+    fn forward_owned(&self, x: Tensor) -> Tensor;
+
     /// Applies the choices of initialization that concern blocks.
     fn init(&self, init: WeightsInit);
 
@@ -80,8 +83,11 @@ impl Downsample {
 }
 
 /// The shortcut: the identity, or the downsampled input.
-fn shortcut(downsample: Option<&Downsample>, x: &Tensor) -> Tensor {
-    downsample.map_or_else(|| x.clone(), |d| conv_bn(&d.conv, &d.bn, x))
+fn shortcut(downsample: Option<&Downsample>, x: Tensor) -> Tensor {
+    match downsample {
+        Some(d) => conv_bn(&d.conv, &d.bn, &x),
+        None => x,
+    }
 }
 
 /// Two 3x3 convolutions: the block of ResNet-18 and -34.
@@ -107,6 +113,11 @@ impl Block for BasicBlock {
         }
     }
 
+    fn forward_owned(&self, x: Tensor) -> Tensor {
+        let y = conv_bn_relu(&self.conv1, &self.bn1, &x);
+        conv_bn_add_relu(&self.conv2, &self.bn2, &y, shortcut(self.downsample.as_ref(), x))
+    }
+
     fn init(&self, init: WeightsInit) {
         init.last_norm(self.bn2.weight.as_ref());
     }
@@ -118,8 +129,7 @@ impl Block for BasicBlock {
 
 impl Forward for BasicBlock {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let y = conv_bn_relu(&self.conv1, &self.bn1, x);
-        conv_bn_add_relu(&self.conv2, &self.bn2, &y, &shortcut(self.downsample.as_ref(), x))
+        self.forward_owned(x.clone())
     }
 }
 
@@ -158,6 +168,12 @@ impl Block for Bottleneck {
         }
     }
 
+    fn forward_owned(&self, x: Tensor) -> Tensor {
+        let y = conv_bn_relu(&self.conv1, &self.bn1, &x);
+        let y = conv_bn_relu(&self.conv2, &self.bn2, &y);
+        conv_bn_add_relu(&self.conv3, &self.bn3, &y, shortcut(self.downsample.as_ref(), x))
+    }
+
     fn init(&self, init: WeightsInit) {
         init.last_norm(self.bn3.weight.as_ref());
     }
@@ -169,9 +185,7 @@ impl Block for Bottleneck {
 
 impl Forward for Bottleneck {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let y = conv_bn_relu(&self.conv1, &self.bn1, x);
-        let y = conv_bn_relu(&self.conv2, &self.bn2, &y);
-        conv_bn_add_relu(&self.conv3, &self.bn3, &y, &shortcut(self.downsample.as_ref(), x))
+        self.forward_owned(x.clone())
     }
 }
 
@@ -241,7 +255,7 @@ impl<B: Block> ResNet<B> {
 
 impl<B: Block> Forward for ResNet<B> {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let run = |blocks: &[B], x: Tensor| blocks.iter().fold(x, |x, block| block.forward(&x));
+        let run = |blocks: &[B], x: Tensor| blocks.iter().fold(x, |x, block| block.forward_owned(x));
         let norms = [&self.layer1, &self.layer2].into_iter().flatten().flat_map(B::norms).chain([&self.bn1]);
         let x = few_images_at_a_time(x, self.largest_map(x), norms, |x| {
             let mut x = conv_bn_relu(&self.conv1, &self.bn1, x); // (batch, 64, 112, 112)

@@ -20,7 +20,7 @@ pub(in crate::conv2d) fn forward(
     let segments = segments(g);
     scratch::with(packed_len(g, w, &segments, method), |packed: &mut [f32]| {
         pack_groups(g, w, &segments, method, packed);
-        forward_packed(g, x, packed, method, epilogue, y);
+        forward_packed(g, x, packed, method, epilogue, y, false);
     });
 }
 
@@ -30,7 +30,12 @@ pub(in crate::conv2d) fn pack_weights(g: &Conv2dGeometry, w: &[f32], method: Met
     Packed::new(packed_len(g, w, &segments, method), |packed| pack_groups(g, w, &segments, method, packed))
 }
 
-/// As [`forward`], with packed weights: one product a group.
+/// Whether [`forward_packed`] adds to its output as it would add a tensor.
+pub(in crate::conv2d) fn adds_in_place(g: &Conv2dGeometry, method: Method) -> bool {
+    method.touches_once(g.kernel_len() / patches::segment_len(g).max(1), patches::segment_len(g))
+}
+
+/// As [`forward`], with packed weights: one product a group. Added to what `y` holds if `accumulate`.
 pub(in crate::conv2d) fn forward_packed(
     g: &Conv2dGeometry,
     x: &[f32],
@@ -38,6 +43,7 @@ pub(in crate::conv2d) fn forward_packed(
     method: Method,
     epilogue: Epilogue,
     y: &mut [f32],
+    accumulate: bool,
 ) {
     let outputs = g.group_outputs();
     let grid = Grid { width: g.out_width(), height: g.out_height(), images: g.batch };
@@ -58,7 +64,7 @@ pub(in crate::conv2d) fn forward_packed(
         };
         with_patches(g, group, x, |a| {
             let b = Panels::Packed(packed);
-            Product { grid, a, columns: outputs, b, place, accumulate: false, method }.run(y, epilogue);
+            Product { grid, a, columns: outputs, b, place, accumulate, method }.run(y, epilogue);
         });
     }
 }

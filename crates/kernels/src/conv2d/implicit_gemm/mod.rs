@@ -10,6 +10,6 @@ mod input_gradient;
 mod patches;
 mod weight_gradient;
 
-pub(super) use forward::{forward, forward_packed, pack_weights};
+pub(super) use forward::{adds_in_place, forward, forward_packed, pack_weights};
 pub(super) use input_gradient::input_gradient;
 pub(super) use weight_gradient::weight_gradient;

@@ -53,9 +53,16 @@ pub(super) fn pack_weights(g: &Conv2dGeometry, w: &[f32]) -> Packed {
     Packed::new(Panels::new(w.inputs, w.outputs).len(), |packed| weights::pack(&w, packed))
 }
 
-/// As [`forward`], with transformed weights.
-pub(super) fn forward_packed(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: &mut [f32]) {
-    convolve(&forward_filter(g), x, Weights::Packed(w), epilogue, y, false);
+/// As [`forward`], with transformed weights. Added to what `y` holds if `accumulate`.
+pub(super) fn forward_packed(
+    g: &Conv2dGeometry,
+    x: &[f32],
+    w: &[f32],
+    epilogue: Epilogue,
+    y: &mut [f32],
+    accumulate: bool,
+) {
+    convolve(&forward_filter(g), x, Weights::Packed(w), epilogue, y, accumulate);
 }
 
 fn forward_filter(g: &Conv2dGeometry) -> Filter {

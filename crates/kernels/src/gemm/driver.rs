@@ -6,7 +6,7 @@ use super::micro_kernel::{
     Destination, LINE, Operands, Pairs, Singles, Terms, prefetch_destination, prefetch_rows, tile,
 };
 use super::pack::{self, Columns, Panels};
-use super::rows::{Grid, Patches, Placement};
+use super::rows::{self, Grid, Patches, Placement};
 use super::statistics::{self, BlockStatistics};
 use super::strassen;
 use crate::parallel::{self, DisjointMut};
@@ -55,7 +55,7 @@ impl Method {
     pub fn packed_len(self, b: &Columns) -> usize {
         match self {
             Method::Plain | Method::Pairs => pack::packed_len(b),
-            Method::Strassen => strassen::packed_len(b),
+            Method::Strassen => strassen::packed_len(b.rows(), b.columns),
         }
     }
 
@@ -164,16 +164,9 @@ impl Plan<'_> {
         let stride = count.next_multiple_of(TABLE_GRANULE);
         scratch::with((product.a.taps.len() + 1) * stride, |memory: &mut [usize]| {
             let (offsets, table) = memory.split_at_mut(stride);
-            // SAFETY: pointers have the size and alignment of usize, and are written before they are read.
-            let table = unsafe {
-                std::slice::from_raw_parts_mut(table.as_mut_ptr().cast::<*const f32>(), table.len())
-            };
+            let table = rows::pointer_table(table);
             product.a.locate(&product.grid, rows.clone(), table, stride);
-            product.grid.rows(rows, |i, image, row, columns| {
-                for (offset, column) in offsets[i..].iter_mut().zip(columns) {
-                    *offset = product.place.offset(image, row, column);
-                }
-            });
+            product.place.locate(&product.grid, rows, offsets);
             let last = offsets[count - 1];
             offsets[count..].fill(last);
             let task = BlockTask { plan: self, block, group, table, stride, offsets, count, c, statistics };

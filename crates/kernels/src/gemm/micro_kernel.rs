@@ -158,34 +158,24 @@ unsafe fn multiply<S: Simd, T: Terms, const MR: usize, const NV: usize>(x: &Oper
             for (i, a) in a.iter_mut().enumerate() {
                 *a = (*table.add(i)).add(x.segment_offset);
             }
-            for p in 0..x.segment_len {
-                let mut bv = [S::zero(); NV];
-                for (j, bv) in bv.iter_mut().enumerate() {
-                    *bv = S::load(b.add(j * S::LANES));
-                }
-                b = b.wrapping_add(x.panel_stride);
-                for i in 0..MR {
-                    let av = S::splat(*a[i].add(p));
-                    for j in 0..NV {
-                        acc[i][j] = T::multiply_add::<S>(av, bv[j], acc[i][j]);
-                    }
-                }
-            }
+            acc = multiply_rows::<S, T, MR, NV>(acc, x.segment_len, &a, b, x.panel_stride);
+            b = b.wrapping_add(x.segment_len * x.panel_stride);
         }
         acc
     }
 }
 
-/// `acc` plus the product of `MR` rows of `depth` floats with `depth` dense rows of `NV` vectors.
+/// `acc` plus the product of `MR` rows of `depth` elements with `depth` rows of `NV` vectors, `b_stride` apart.
 ///
 /// # Safety
 /// They are readable; the processor has the instruction set of `S`.
 #[inline(always)]
-pub(super) unsafe fn multiply_rows<S: Simd, const MR: usize, const NV: usize>(
+pub(crate) unsafe fn multiply_rows<S: Simd, T: Terms, const MR: usize, const NV: usize>(
     mut acc: [[S::V; NV]; MR],
     depth: usize,
     a: &[*const f32; MR],
     mut b: *const f32,
+    b_stride: usize,
 ) -> [[S::V; NV]; MR] {
     // SAFETY: the caller's guarantees.
     unsafe {
@@ -194,11 +184,11 @@ pub(super) unsafe fn multiply_rows<S: Simd, const MR: usize, const NV: usize>(
             for (j, bv) in bv.iter_mut().enumerate() {
                 *bv = S::load(b.add(j * S::LANES));
             }
-            b = b.add(NV * S::LANES);
+            b = b.wrapping_add(b_stride);
             for i in 0..MR {
                 let av = S::splat(*a[i].add(p));
                 for j in 0..NV {
-                    acc[i][j] = S::fma(av, bv[j], acc[i][j]);
+                    acc[i][j] = T::multiply_add::<S>(av, bv[j], acc[i][j]);
                 }
             }
         }

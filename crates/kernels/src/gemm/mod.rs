@@ -14,7 +14,7 @@
 pub(crate) mod blocking;
 pub(crate) mod driver;
 mod epilogue;
-mod micro_kernel;
+pub(crate) mod micro_kernel;
 pub(crate) mod outer_kernel;
 pub(crate) mod pack;
 pub(crate) mod patch_sum;

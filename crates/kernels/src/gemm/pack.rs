@@ -107,24 +107,39 @@ impl Kernel for Pack<'_> {
         let Pack { b, packed } = self;
         let width = blocking::panel_width::<S>();
         let row_len = packed_width(b.columns, S::LANES);
-        let packed = DisjointMut::new(packed);
-        // A task packs some panels of all chunks.
-        let per_task = (parallel::MIN_BLOCK / (b.rows() * width).max(1)).max(1);
-        parallel::for_each_range(b.columns.div_ceil(width), per_task, |panels| {
-            let mut first_row = 0;
-            for chunk in blocking::chunks(b.segments.len(), b.segment_len) {
-                for panel in panels.clone() {
-                    let column = panel * width;
-                    let panel_width = width.min(row_len - column);
-                    let start = first_row * row_len + column * chunk.rows();
-                    // SAFETY: panels do not overlap.
-                    let to = unsafe { packed.slice(start..start + panel_width * chunk.rows()) };
-                    pack_panel(b, &chunk, column, panel_width, to);
-                }
-                first_row += chunk.rows();
-            }
+        let chunks = blocking::chunks(b.segments.len(), b.segment_len);
+        for_each_panel(chunks, [row_len, width], packed, |chunk, panel, to| {
+            let column = panel * width;
+            pack_panel(b, chunk, column, width.min(row_len - column), to);
         });
     }
+}
+
+/// Has the panels of all chunks packed: calls `pack(chunk, panel, its place)`. Of the `row_len` floats that a row of B becomes
+/// each panel but the last takes `panel_row`.
+pub(super) fn for_each_panel(
+    chunks: impl Iterator<Item = Chunk> + Clone + Sync,
+    [row_len, panel_row]: [usize; 2],
+    packed: &mut [f32],
+    pack: impl Fn(&Chunk, usize, &mut [f32]) + Sync,
+) {
+    let rows: usize = chunks.clone().map(|chunk| chunk.rows()).sum();
+    let packed = DisjointMut::new(packed);
+    // A task packs some panels of all chunks.
+    let per_task = (parallel::MIN_BLOCK / (rows * panel_row).max(1)).max(1);
+    parallel::for_each_range(row_len.div_ceil(panel_row), per_task, |panels| {
+        let mut first_row = 0;
+        for chunk in chunks.clone() {
+            for panel in panels.clone() {
+                let first = panel * panel_row;
+                let start = first_row * row_len + first * chunk.rows();
+                let len = panel_row.min(row_len - first) * chunk.rows();
+                // SAFETY: panels do not overlap.
+                pack(&chunk, panel, unsafe { packed.slice(start..start + len) });
+            }
+            first_row += chunk.rows();
+        }
+    });
 }
 
 /// Packs `width` columns of a chunk from `column` on, row after row; those that are missing as zeros.

@@ -7,7 +7,7 @@
 use super::blocking;
 use super::outer_kernel::{OuterTile, Scattered, Strided, outer_tile};
 use super::points::{MAX_PARTS, TASK_WORK, add_parts};
-use super::rows::{Grid, Patches};
+use super::rows::{self, Grid, Patches};
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
 use crate::simd::{Kernel, Simd, dispatch};
@@ -64,10 +64,7 @@ impl PatchSum<'_> {
 
     fn part(&self, points: Range<usize>, c: &mut [f32]) {
         scratch::with(self.a.taps.len() * BLOCK_POINTS, |table: &mut [usize]| {
-            // SAFETY: pointers have the size and alignment of usize, and are written before they are read.
-            let table = unsafe {
-                std::slice::from_raw_parts_mut(table.as_mut_ptr().cast::<*const f32>(), table.len())
-            };
+            let table = rows::pointer_table(table);
             for start in points.clone().step_by(BLOCK_POINTS) {
                 let block = start..points.end.min(start + BLOCK_POINTS);
                 self.a.locate(&self.grid, block.clone(), table, BLOCK_POINTS);

@@ -6,7 +6,7 @@
 
 use super::blocking;
 use super::outer_kernel::{self, OuterTile, Strided};
-use super::rows::{Grid, Patches};
+use super::rows::{self, Grid, Patches};
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
 use crate::simd::{Kernel, Simd, dispatch};
@@ -95,10 +95,7 @@ impl PointSum<'_> {
         scratch::with(panel_len + tiles * MR * BLOCK_POINTS + MAX_PANEL_WIDTH, |memory: &mut [f32]| {
             let (panel, packed) = memory.split_at_mut(panel_len);
             scratch::with(taps.len() * BLOCK_POINTS, |table: &mut [usize]| {
-                // SAFETY: pointers have the size and alignment of usize, and are written before they are read.
-                let table = unsafe {
-                    std::slice::from_raw_parts_mut(table.as_mut_ptr().cast::<*const f32>(), table.len())
-                };
+                let table = rows::pointer_table(table);
                 // Even blocks: a short last one would pay the full cost of packing and of adding to C.
                 let block_points = points.len().div_ceil(points.len().div_ceil(BLOCK_POINTS));
                 for start in points.clone().step_by(block_points) {

@@ -56,6 +56,21 @@ impl Placement {
     pub fn offset(&self, image: usize, row: usize, column: usize) -> usize {
         self.start + image * self.image + row * self.row + column * self.column
     }
+
+    /// Writes the offsets of some points of a grid.
+    pub fn locate(&self, grid: &Grid, range: Range<usize>, offsets: &mut [usize]) {
+        grid.rows(range, |i, image, row, columns| {
+            for (offset, column) in offsets[i..].iter_mut().zip(columns) {
+                *offset = self.offset(image, row, column);
+            }
+        });
+    }
+}
+
+/// Working memory as a table of pointers.
+pub(crate) fn pointer_table(memory: &mut [usize]) -> &mut [*const f32] {
+    // SAFETY: pointers have the size and alignment of usize, and all bits are a pointer.
+    unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast::<*const f32>(), memory.len()) }
 }
 
 /// The rows of A: for each point of a grid and each tap, `len` floats of an image, or zeros where the tap

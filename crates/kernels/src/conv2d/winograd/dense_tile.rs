@@ -1,6 +1,7 @@
 //! The innermost loop of the products over channels: like the micro-kernel of `gemm`, but rows lie at a fixed
 //! distance and nothing happens to the result, which matters when there are only 64 channels.
 
+use crate::gemm::micro_kernel::{Singles, multiply_rows};
 use crate::simd::Simd;
 
 /// `C = A B` or `C += A B` for `MR` rows and `NV` vectors of columns, `depth` deep.
@@ -20,21 +21,12 @@ pub(super) unsafe fn dense_tile<S: Simd, const MR: usize, const NV: usize>(
 ) {
     // SAFETY: the caller's guarantees.
     unsafe {
-        let mut acc = [[S::zero(); NV]; MR];
-        let mut b = b;
-        for p in 0..depth {
-            let mut bv = [S::zero(); NV];
-            for (j, bv) in bv.iter_mut().enumerate() {
-                *bv = S::load(b.add(j * S::LANES));
-            }
-            b = b.add(NV * S::LANES);
-            for (i, acc) in acc.iter_mut().enumerate() {
-                let av = S::splat(*a.add(i * a_stride + p));
-                for j in 0..NV {
-                    acc[j] = S::fma(av, bv[j], acc[j]);
-                }
-            }
+        let mut rows = [a; MR];
+        for (i, row) in rows.iter_mut().enumerate() {
+            *row = a.add(i * a_stride);
         }
+        let zero = [[S::zero(); NV]; MR];
+        let acc = multiply_rows::<S, Singles, MR, NV>(zero, depth, &rows, b, NV * S::LANES);
         for (i, acc) in acc.into_iter().enumerate() {
             for (j, v) in acc.into_iter().enumerate() {
                 let c = c.add(i * c_stride + j * S::LANES);

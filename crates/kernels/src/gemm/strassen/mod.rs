@@ -30,6 +30,7 @@ use super::blocking::{self, Chunk};
 use super::driver::{Product, TASKS, at};
 use super::epilogue::Epilogue;
 use super::micro_kernel::Destination;
+use super::rows;
 use super::statistics::{self, BlockStatistics};
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
@@ -74,7 +75,7 @@ pub(super) fn chunks(segments: usize, len: usize) -> impl Iterator<Item = Chunk>
 /// Computes C, with B as [`pack`] leaves it.
 pub(super) fn run(product: &Product, b: &[f32], c: &mut [f32], epilogue: Epilogue) {
     let (columns, taps, len) = (product.columns, product.a.taps.len(), product.a.len);
-    assert!(applies(len, columns) && b.len() >= taps * len * columns / 4 * PRODUCTS);
+    assert!(applies(len, columns) && b.len() >= packed_len(taps * len, columns));
     let pairs = Pairs { rows: product.grid.width * product.grid.height, images: product.grid.images };
     // Even blocks of whole tiles.
     let blocks = pairs.count().div_ceil(BLOCK_PAIRS);
@@ -122,21 +123,14 @@ impl Plan<'_> {
         let stride = 2 * self.block_pairs;
         scratch::with((a.taps.len() + 1) * stride, |memory: &mut [usize]| {
             let (offsets, table) = memory.split_at_mut(stride);
-            // SAFETY: pointers have the size and alignment of usize, and are written before they are read.
-            let table = unsafe {
-                std::slice::from_raw_parts_mut(table.as_mut_ptr().cast::<*const f32>(), table.len())
-            };
+            let table = rows::pointer_table(table);
             // Rows that are missing are zeros, and their results are not written.
             table.fill(a.zeros.as_ptr());
             offsets.fill(0);
             let mut locate = |first: usize, run: Run| {
                 let rows = run.row..run.row + run.len;
                 a.locate_run(grid, rows.clone(), &mut table[first + run.at..], stride);
-                grid.rows(rows, |i, image, row, columns| {
-                    for (offset, column) in offsets[first + run.at + i..].iter_mut().zip(columns) {
-                        *offset = place.offset(image, row, column);
-                    }
-                });
+                place.locate(grid, rows, &mut offsets[first + run.at..]);
             };
             self.pairs.first_rows(pairs.clone(), |run| locate(0, run));
             self.pairs.second_rows(pairs.clone(), |run| locate(self.block_pairs, run));

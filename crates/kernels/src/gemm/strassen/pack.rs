@@ -2,18 +2,17 @@
 
 use super::{GRANULE, PRODUCTS, applies, chunks};
 use crate::gemm::blocking::{self, Chunk};
-use crate::gemm::pack::{Columns, pack_panel};
-use crate::parallel::{self, DisjointMut};
+use crate::gemm::pack::{Columns, for_each_panel, pack_panel};
 use crate::simd::{Kernel, Simd, dispatch};
 
-/// Floats that B needs when packed.
-pub(in crate::gemm) fn packed_len(b: &Columns) -> usize {
-    b.rows() * b.columns / 4 * PRODUCTS
+/// Floats that `rows` rows of B take when packed.
+pub(in crate::gemm) fn packed_len(rows: usize, columns: usize) -> usize {
+    rows * (columns / 4 * PRODUCTS)
 }
 
 /// Packs B: chunk after chunk, in each panel after panel of the left half, in each the seven factors, row after row.
 pub(in crate::gemm) fn pack(b: &Columns, packed: &mut [f32]) {
-    assert!(applies(b.segment_len, b.columns) && packed.len() >= packed_len(b));
+    assert!(applies(b.segment_len, b.columns) && packed.len() >= packed_len(b.rows(), b.columns));
     b.check();
     dispatch(Pack { b, packed });
 }
@@ -30,21 +29,15 @@ impl Kernel for Pack<'_> {
         let Pack { b, packed } = self;
         let width = blocking::panel_width::<S>();
         const { assert!((GRANULE / 2).is_multiple_of(blocking::panel_width::<S>())) };
-        let packed = DisjointMut::new(packed);
-        // A task packs some panels of all chunks.
-        let per_task = (parallel::MIN_BLOCK / (b.rows() / 2 * width * PRODUCTS)).max(1);
-        parallel::for_each_range(b.columns / 2 / width, per_task, |panels| {
-            let mut first = 0;
-            for chunk in chunks(b.segments.len(), b.segment_len) {
-                let len = PRODUCTS * chunk.len / 2 * width;
-                for panel in panels.clone() {
-                    // SAFETY: panels do not overlap.
-                    let to = unsafe { packed.slice(first + panel * len..first + (panel + 1) * len) };
-                    factors(b, &chunk, panel * width, width, to);
-                }
-                first += PRODUCTS * chunk.len / 2 * (b.columns / 2);
-            }
-        });
+        let chunks = chunks(b.segments.len(), b.segment_len);
+        for_each_panel(
+            chunks,
+            [packed_len(1, b.columns), packed_len(1, 2 * width)],
+            packed,
+            |chunk, panel, to| {
+                factors(b, chunk, panel * width, width, to);
+            },
+        );
     }
 }
 

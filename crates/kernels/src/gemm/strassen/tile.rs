@@ -1,7 +1,7 @@
 //! The sums of A, and the seven products of a tile.
 
 use super::{MR, PRODUCTS};
-use crate::gemm::micro_kernel::{Destination, LINE, finish, multiply_rows, prefetch_destination};
+use crate::gemm::micro_kernel::{Destination, LINE, Singles, finish, multiply_rows, prefetch_destination};
 use crate::simd::Simd;
 
 /// Factors of A that are sums; the other three are read where they lie.
@@ -110,25 +110,31 @@ pub(super) unsafe fn tile<S: Simd, const NV: usize>(strip: &Strip, b: *const f32
     // SAFETY: the caller's guarantees.
     unsafe {
         let a = strip.factors();
-        let len = strip.terms * NV * S::LANES;
         // One at a time: the processor does not wait for many at once.
         let soon = |to: &Destination| prefetch_destination::<S, MR, NV>(to.c, to.add, to.row_offsets);
         soon(&to.c11);
+        let width = NV * S::LANES;
+        let product = |acc: [[S::V; NV]; MR], i: usize| {
+            multiply_rows::<S, Singles, MR, NV>(
+                acc,
+                strip.terms,
+                &a[i],
+                b.add(i * strip.terms * width),
+                width,
+            )
+        };
         let zero = [[S::zero(); NV]; MR];
-        let m1 = multiply_rows::<S, MR, NV>(zero, strip.terms, &a[0], b);
+        let m1 = product(zero, 0);
         soon(&to.c21);
-        let c11 = multiply_rows::<S, MR, NV>(m1, strip.terms, &a[1], b.add(len));
-        finish::<S, MR, NV>(c11, &to.c11);
+        finish::<S, MR, NV>(product(m1, 1), &to.c11);
         soon(&to.c22);
-        let u = multiply_rows::<S, MR, NV>(m1, strip.terms, &a[2], b.add(2 * len));
+        let u = product(m1, 2);
         soon(&to.c12);
-        let v = multiply_rows::<S, MR, NV>(u, strip.terms, &a[3], b.add(3 * len));
-        let c21 = multiply_rows::<S, MR, NV>(v, strip.terms, &a[4], b.add(4 * len));
-        finish::<S, MR, NV>(c21, &to.c21);
-        let m5 = multiply_rows::<S, MR, NV>(zero, strip.terms, &a[5], b.add(5 * len));
+        let v = product(u, 3);
+        finish::<S, MR, NV>(product(v, 4), &to.c21);
+        let m5 = product(zero, 5);
         finish::<S, MR, NV>(add::<S, NV>(m5, v), &to.c22);
-        let c12 = multiply_rows::<S, MR, NV>(add::<S, NV>(m5, u), strip.terms, &a[6], b.add(6 * len));
-        finish::<S, MR, NV>(c12, &to.c12);
+        finish::<S, MR, NV>(product(add::<S, NV>(m5, u), 6), &to.c12);
     }
 }
 

@@ -113,7 +113,7 @@ impl Plan<'_> {
             scratch::with(len(inputs) + len(outputs), |memory: &mut [f32]| {
                 let (v, m) = memory.split_at_mut(len(inputs));
                 self.transform_inputs(tiles.clone(), v);
-                self.multiply(tiles.len(), v, packed, 0..self.panels.count(), m);
+                self.multiply(tiles.clone(), v, packed, 0..self.panels.count(), m);
                 self.transform_outputs(tiles, Transformed { m, first: 0, channels: outputs });
             });
         };
@@ -169,7 +169,7 @@ impl Plan<'_> {
             for start in tiles.clone().step_by(ROUND_BLOCK) {
                 let block = start..tiles.end.min(start + ROUND_BLOCK);
                 let v = &v[Groups { channels: self.panels.inputs }.tile(start - tiles.start)..];
-                self.multiply(block.len(), v, packed, panels.clone(), m);
+                self.multiply(block.clone(), v, packed, panels.clone(), m);
                 self.transform_outputs(block, Transformed { m, first, channels });
             }
         });

@@ -3,7 +3,9 @@
 //! 2016), with the interpolation points 0, ±1/√2, ±√2 and infinity.
 //!
 //! Inputs are cut into overlapping 6x6 tiles, transformed, multiplied with transformed weights, each of the 36
-//! frequencies a matrix product over channels, and transformed back. With few channels a block of tiles goes
+//! frequencies a matrix product over channels, and transformed back. Where the output is no multiple of four
+//! wide, some tiles are of three outputs and leave out the frequencies of infinity: 14 outputs are 4 + 4 + 3 + 3, in
+//! 22 instead of 24 multiplications in each direction. With few channels a block of tiles goes
 //! through all three steps before the next, so that transformed tiles stay in L2; with many, all outputs of
 //! some channels are computed before the next, so that transformed weights do (they are four times as large).
 //!

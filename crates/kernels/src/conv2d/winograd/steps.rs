@@ -44,10 +44,17 @@ impl Plan<'_> {
         dispatch(TransformInputs { plan: self, tiles, v });
     }
 
-    /// Step 2: `m[frequency] = v[frequency] * weights[frequency]` for `count` tiles and some panels, which are
-    /// all that `packed` holds.
-    pub fn multiply(&self, count: usize, v: &[f32], packed: &[f32], panels: Range<usize>, m: &mut [f32]) {
-        dispatch(Multiply { panels: &self.panels, range: panels, count, v, packed, m });
+    /// Step 2: `m[frequency] = v[frequency] * weights[frequency]` for the tiles that need it and some panels, which
+    /// are all that `packed` holds.
+    pub fn multiply(
+        &self,
+        tiles: Range<usize>,
+        v: &[f32],
+        packed: &[f32],
+        panels: Range<usize>,
+        m: &mut [f32],
+    ) {
+        dispatch(Multiply { panels: &self.panels, all: &self.tiles, range: panels, tiles, v, packed, m });
     }
 
     /// Step 3: writes the outputs of tiles, through the epilogue.
@@ -93,8 +100,9 @@ impl Kernel for TransformInputs<'_> {
 
 struct Multiply<'a> {
     panels: &'a Panels,
+    all: &'a Tiles,
     range: Range<usize>,
-    count: usize,
+    tiles: Range<usize>,
     v: &'a [f32],
     packed: &'a [f32],
     m: &'a mut [f32],
@@ -104,15 +112,20 @@ impl Kernel for Multiply<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Multiply { panels, range, count, v, packed, m } = self;
+        let Multiply { panels, all, range, tiles, v, packed, m } = self;
         let inputs = panels.inputs;
         let first = range.start * panels.width;
         let outputs = (range.end * panels.width).min(panels.outputs) - first;
-        let (groups, from, to) =
-            (count.div_ceil(GROUP), Groups { channels: inputs }, Groups { channels: outputs });
-        assert!(v.len() >= from.len(count) && m.len() >= to.len(count));
+        let (from, to) = (Groups { channels: inputs }, Groups { channels: outputs });
+        assert!(v.len() >= from.len(tiles.len()) && m.len() >= to.len(tiles.len()));
         assert!(packed.len() >= panels.start(range.end) - panels.start(range.start));
         for frequency in 0..FREQUENCIES {
+            let needed = all.within(&tiles, frequency);
+            if needed.is_empty() {
+                continue;
+            }
+            // Some tiles of the first group and the last may not need it.
+            let groups = needed.start / GROUP..needed.end.div_ceil(GROUP);
             for panel in range.clone() {
                 let (column, width) = panels.columns(panel);
                 let start = panels.start(panel) - panels.start(range.start);
@@ -120,7 +133,7 @@ impl Kernel for Multiply<'_> {
                 for depth in (0..inputs).step_by(DEPTH) {
                     let len = DEPTH.min(inputs - depth);
                     let b = packed[start + depth * width..].as_ptr();
-                    for group in 0..groups {
+                    for group in groups.clone() {
                         let tile = group * GROUP;
                         // SAFETY: the group has GROUP rows of `inputs` and `outputs` floats, whether all of its
                         // tiles exist or not; the panel has `len` rows from `depth` on.

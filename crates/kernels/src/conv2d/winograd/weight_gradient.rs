@@ -43,7 +43,7 @@ pub(super) fn weight_gradient(f: &Filter, x: &[f32], dy: &[f32], dw: &mut [f32])
                 let tiles = start..tiles.count.min(start + round);
                 let (v, e) = memory.split_at_mut(FREQUENCIES * stride(tiles.len(), inputs));
                 plan.transform(&tiles, &DisjointMut::new(v), &DisjointMut::new(e));
-                plan.multiply(tiles.len(), v, e, &DisjointMut::new(sums), start > 0);
+                plan.multiply(&tiles, v, e, &DisjointMut::new(sums), start > 0);
             }
         });
         if tiles.count == 0 {
@@ -75,9 +75,18 @@ impl Plan<'_> {
         });
     }
 
-    /// `sums[f][o][i] += sum over tiles of e[f][tile][o] * v[f][tile][i]`.
-    fn multiply(&self, count: usize, v: &[f32], e: &[f32], sums: &DisjointMut<f32>, accumulate: bool) {
+    /// `sums[f][o][i] += sum over tiles of e[f][tile][o] * v[f][tile][i]`. Where a tile does not need a frequency,
+    /// `e` is zero.
+    fn multiply(
+        &self,
+        tiles: &Range<usize>,
+        v: &[f32],
+        e: &[f32],
+        sums: &DisjointMut<f32>,
+        accumulate: bool,
+    ) {
         let (inputs, outputs) = (self.input.channels, self.output.channels);
+        let count = tiles.len();
         let blocks = outputs.div_ceil(ROWS);
         parallel::for_each_index(FREQUENCIES * blocks, |task| {
             let (frequency, block) = (task / blocks, task % blocks);
@@ -89,8 +98,14 @@ impl Plan<'_> {
                 let start = frequency * stride(outputs, inputs);
                 sums.slice(start + rows.start * inputs..start + rows.end * inputs)
             };
-            scratch::with(rows.len().next_multiple_of(MR) * count + 64, |packed: &mut [f32]| {
-                dispatch(Products { v, e, rows, inputs, outputs, count, packed, sums, accumulate });
+            let needed = self.tiles.within(tiles, frequency);
+            if needed.is_empty() {
+                return if !accumulate {
+                    sums.fill(0.0)
+                };
+            }
+            scratch::with(rows.len().next_multiple_of(MR) * needed.len() + 64, |packed: &mut [f32]| {
+                dispatch(Products { v, e, rows, inputs, outputs, count, needed, packed, sums, accumulate });
             });
         });
     }
@@ -155,7 +170,10 @@ struct Products<'a> {
     rows: Range<usize>,
     inputs: usize,
     outputs: usize,
+    /// Tiles in `v` and `e`.
     count: usize,
+    /// Those that are summed up.
+    needed: Range<usize>,
     packed: &'a mut [f32],
     sums: &'a mut [f32],
     accumulate: bool,
@@ -165,19 +183,22 @@ impl Kernel for Products<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Products { v, e, rows, inputs, outputs, count, packed, sums, accumulate } = self;
-        // SAFETY: `e` has `count` rows of `outputs` floats; a panel of `v` has `count` rows; the last tile of
+        let Products { v, e, rows, inputs, outputs, count, needed, packed, sums, accumulate } = self;
+        let points = needed.len();
+        let e = &e[needed.start * outputs..needed.end * outputs];
+        // SAFETY: `e` has `points` rows of `outputs` floats; a panel of `v` has `count` rows; the last tile of
         // rows is short.
         unsafe {
-            pack_points::<S, MR>(e, outputs, rows.start, rows.len(), count, packed);
+            pack_points::<S, MR>(e, outputs, rows.start, rows.len(), points, packed);
             let width = blocking::panel_width::<S>();
             for column in (0..inputs).step_by(width) {
                 let width = width.min(inputs - column);
                 for row in (0..rows.len()).step_by(MR) {
+                    let b = &v[column * count + needed.start * width..][..points * width];
                     let tile = OuterTile {
-                        points: count,
-                        a: Strided { start: packed[row * count..].as_ptr(), stride: MR },
-                        b: Strided { start: v[column * count..].as_ptr(), stride: width },
+                        points,
+                        a: Strided { start: packed[row * points..].as_ptr(), stride: MR },
+                        b: Strided { start: b.as_ptr(), stride: width },
                         c: sums[row * inputs + column..].as_mut_ptr(),
                         c_stride: inputs,
                         rows: 0..MR.min(rows.len() - row),

@@ -1,9 +1,9 @@
 """The floor under a step's time: no engine that computes this way can be faster on this machine.
 
 Each op takes the longer of two times. Its multiplications at the peak of multiply-adds on registers: a quarter of a
-direct convolution's where Winograd's F(4x4, 3x3) applies (3x3, stride 1, at least 16 channels on both sides), seven eighths
-where one level of Strassen's algorithm does (multiples of 128 channels, at least 256 in the result; not in the gradient of
-the weight). Transforms and sums count nothing. And its bytes, each array once, at the speed at which this machine copies as many bytes
+direct convolution's where Winograd's F(4x4, 3x3) applies (3x3, stride 1, at least 16 channels on both sides), nine
+sixteenths where its decomposition for stride 2 does, seven eighths where one level of Strassen's algorithm does (multiples
+of 128 channels, at least 256 in the result; not in the gradient of the weight). Transforms and sums count nothing. And its bytes, each array once, at the speed at which this machine copies as many bytes
 again and again; small ones thus at the speed of the caches. ReLU, the residual's addition and the statistics of batch
 norm cost nothing: they ride along. In training a convolution reads its input and writes its output, batch norm reads
 that and writes its own; backward reads both gradient and what was saved, and writes gradients; SGD reads weight,
@@ -11,6 +11,9 @@ gradient and momentum and writes two of them.
 """
 
 FLOAT = 4
+
+# What Winograd's algorithms leave of the multiplications of a 3x3 convolution with stride 1 and with stride 2.
+WINOGRAD = {1: 1 / 4, 2: 9 / 16}
 
 
 class Floor:
@@ -33,14 +36,14 @@ class Floor:
         y = (batch, out, -(-height // stride), -(-width // stride))
         weights = out * channels * kernel * kernel
         macs = numel(y) * channels * kernel * kernel
-        winograd = kernel == 3 and stride == 1 and min(channels, out) >= 16
+        winograd = WINOGRAD[stride] if kernel == 3 and min(channels, out) >= 16 else None
         self.update(weights + (2 * out if norm else out))
         arrays = numel(x) + weights + numel(y)
         if not self.training:
             self.op(macs * share(winograd, channels, out), arrays + residual * numel(y))
             return y
         self.op(macs * share(winograd, channels, out), arrays)
-        self.op(macs / 4 if winograd else macs, arrays)  # gradient of the weight
+        self.op(macs * (winograd or 1), arrays)  # gradient of the weight
         if not image:
             self.op(macs * share(winograd, out, channels), arrays)  # gradient of the input
         if norm:
@@ -68,7 +71,7 @@ class Floor:
 def share(winograd, terms, columns):
     """What is left of a direct convolution's multiplications: sums over `terms` channels for each of `columns`."""
     if winograd:
-        return 1 / 4
+        return winograd
     return 7 / 8 if terms % 128 == 0 and columns % 128 == 0 and columns >= 256 else 1
 
 

@@ -15,7 +15,7 @@ pub enum Algorithm {
     SingleChannel,
     /// One kernel a channel: as many groups as channels, all passes.
     Depthwise,
-    /// F(4x4, 3x3): a quarter of the multiplications. 3x3 kernels with stride 1 and enough channels.
+    /// A quarter of the multiplications with stride 1, nine sixteenths with stride 2. 3x3 kernels and enough channels.
     Winograd,
     /// A product of patches with weights in seven eighths of the multiplications, for many rows and channels. Forward and input
     /// gradient.
@@ -61,7 +61,7 @@ impl Algorithm {
         let applies = |a: &Algorithm| match a {
             Algorithm::SingleChannel => pass != Pass::InputGradient && single_channel::applies(g),
             Algorithm::Depthwise => depthwise::applies(g),
-            Algorithm::Winograd => !exact() && winograd_pays(g),
+            Algorithm::Winograd => !exact() && winograd_pays(pass, g),
             Algorithm::Strassen => !exact() && strassen_pays(pass, g),
             Algorithm::ImplicitGemm => true,
         };
@@ -77,14 +77,10 @@ impl Algorithm {
 /// Fewest tiles over which reading the transformed weights, four times as large, is spread.
 const WINOGRAD_TILES: usize = 16;
 
-fn winograd_pays(g: &Conv2dGeometry) -> bool {
-    let plain = g.kernel == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1] && g.groups == 1;
-    // The mirrored convolution of the input gradient has the padding that is left of two.
-    let padding = g.padding.iter().flatten().all(|&p| p <= 2);
-    let channels = [g.in_channels, g.out_channels];
-    let channels = channels.iter().all(|&c| c >= 32 && c.is_multiple_of(winograd::CHANNEL_GRANULE));
+fn winograd_pays(pass: Pass, g: &Conv2dGeometry) -> bool {
+    let channels = g.in_channels.min(g.out_channels);
     let tiles = g.batch * g.out_height().div_ceil(4) * g.out_width().div_ceil(4);
-    plain && padding && channels && tiles >= WINOGRAD_TILES
+    winograd::applies(pass, g) && channels >= 32 && tiles >= WINOGRAD_TILES
 }
 
 /// Fewest rows over which reading the packed weights, seven quarters as large, is spread.

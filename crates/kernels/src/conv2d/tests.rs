@@ -54,6 +54,11 @@ pub(super) fn geometries() -> Vec<G> {
         g([4, 144, 12, 12], 80, [3, 3]).with_padding(1),
         // Winograd by outputs, in several rounds: the limits are lower in tests.
         g([9, 64, 15, 13], 80, [3, 3]).with_padding(1),
+        // Winograd with stride 2: even and odd sizes, padding that the input gradient refuses, by tiles and by outputs.
+        g([2, 32, 28, 27], 48, [3, 3]).with_padding(1).with_stride(2),
+        g([3, 48, 21, 30], 32, [3, 3]).with_stride(2),
+        G { padding: [[1, 0], [1, 3]], ..g([5, 32, 15, 17], 32, [3, 3]).with_stride(2) },
+        g([4, 64, 27, 26], 80, [3, 3]).with_padding(1).with_stride(2),
         // Strassen: odd and even numbers of rows, chunks of all sizes, several segments; input gradients too.
         g([4, 256, 7, 7], 256, [1, 1]),
         g([1, 640, 14, 14], 256, [1, 1]),

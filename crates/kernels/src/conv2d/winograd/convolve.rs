@@ -1,9 +1,10 @@
 //! The forward pass, and with mirrored weights the input gradient.
 
+use super::GROUP;
+use super::scheme::Scheme;
 use super::steps::{Plan, Transformed};
 use super::tiles::{Groups, Image, Tiles};
 use super::weights::{self, Panels, WeightView};
-use super::{FREQUENCIES, GROUP};
 use crate::gemm::statistics::{self, column_statistics};
 use crate::gemm::{ColumnStatistics, Epilogue};
 use crate::parallel::{self, DisjointMut};
@@ -25,8 +26,10 @@ const ROUND_FLOATS: usize = if cfg!(test) { 1 << 16 } else { 3 << 20 };
 /// Tiles of a block of a round.
 const ROUND_BLOCK: usize = 96;
 
-/// A 3x3 convolution with stride 1 of images of any padding.
+/// A 3x3 convolution of images of any padding, or the gradient of one.
 pub(in crate::conv2d) struct Filter {
+    /// Which.
+    pub scheme: Scheme,
     /// Number of images.
     pub images: usize,
     /// Shape of an input.
@@ -35,6 +38,18 @@ pub(in crate::conv2d) struct Filter {
     pub output: Image,
     /// Zeros above and to the left of the input.
     pub padding: [usize; 2],
+}
+
+impl Filter {
+    /// Frequencies of a tile.
+    pub fn frequencies(&self) -> usize {
+        self.scheme.frequencies().pow(2)
+    }
+
+    /// How transformed tiles of some channels lie.
+    pub fn groups(&self, channels: usize) -> Groups {
+        Groups { channels, frequencies: self.frequencies() }
+    }
 }
 
 /// Weights as they come, or transformed.
@@ -62,12 +77,12 @@ pub(super) fn convolve(
     assert!(bias.is_none_or(|bias| bias.len() == outputs), "one bias an output channel");
     assert!(add.is_none_or(|add| add.len() == y.len()), "the tensor to add is not of y's size");
     let panels = Panels::new(inputs, outputs);
-    let tiles = Tiles::new(f.images, f.output.height, f.output.width, f.padding);
+    let tiles = Tiles::new(f.scheme, f.images, &f.output, f.padding);
     if tiles.count == 0 {
         return;
     }
     let zeros = vec![0.0; inputs];
-    let round = (ROUND_FLOATS / (FREQUENCIES * inputs)).max(ROUND_BLOCK).next_multiple_of(ROUND_BLOCK);
+    let round = (ROUND_FLOATS / (f.frequencies() * inputs)).max(ROUND_BLOCK).next_multiple_of(ROUND_BLOCK);
     let one_round = tiles.count <= round;
     let plan = |y| {
         let y = DisjointMut::new(y);
@@ -103,13 +118,13 @@ impl Plan<'_> {
     fn by_tiles(&self, packed: &[f32], statistics: Option<ColumnStatistics>) {
         let (inputs, outputs) = (self.panels.inputs, self.panels.outputs);
         let count = self.tiles.count;
-        let fits = BLOCK_FLOATS / (FREQUENCIES * (inputs + outputs));
+        let fits = BLOCK_FLOATS / (self.f.frequencies() * (inputs + outputs));
         let block_tiles = fits.max(MIN_TILES).min(count.div_ceil(TASKS)).next_multiple_of(GROUP);
         let blocks = count.div_ceil(block_tiles);
         let block = |block: usize| block * block_tiles..count.min((block + 1) * block_tiles);
         let all_steps = |tiles: Range<usize>| {
             let count = tiles.len();
-            let len = |channels| Groups { channels }.len(count);
+            let len = |channels| self.f.groups(channels).len(count);
             scratch::with(len(inputs) + len(outputs), |memory: &mut [f32]| {
                 let (v, m) = memory.split_at_mut(len(inputs));
                 self.transform_inputs(tiles.clone(), v);
@@ -131,7 +146,7 @@ impl Plan<'_> {
     /// All threads transform the inputs of a round of tiles; then each task computes some outputs of all of
     /// them, with weights that are transformed on the spot where there is only one round.
     fn by_outputs(&self, w: Weights, round: usize) {
-        let (lie, panels) = (Groups { channels: self.panels.inputs }, &self.panels);
+        let (lie, panels) = (self.f.groups(self.panels.inputs), &self.panels);
         // Two panels share what is read of the tiles.
         let at_once = if panels.count() >= 2 * TASKS { 2 } else { 1 };
         for start in (0..self.tiles.count).step_by(round) {
@@ -165,10 +180,10 @@ impl Plan<'_> {
     fn outputs(&self, tiles: &Range<usize>, v: &[f32], packed: &[f32], panels: Range<usize>) {
         let first = panels.start * self.panels.width;
         let channels = (panels.end * self.panels.width).min(self.panels.outputs) - first;
-        scratch::with(Groups { channels }.len(ROUND_BLOCK), |m: &mut [f32]| {
+        scratch::with(self.f.groups(channels).len(ROUND_BLOCK), |m: &mut [f32]| {
             for start in tiles.clone().step_by(ROUND_BLOCK) {
                 let block = start..tiles.end.min(start + ROUND_BLOCK);
-                let v = &v[Groups { channels: self.panels.inputs }.tile(start - tiles.start)..];
+                let v = &v[self.f.groups(self.panels.inputs).tile(start - tiles.start)..];
                 self.multiply(block.clone(), v, packed, panels.clone(), m);
                 self.transform_outputs(block, Transformed { m, first, channels });
             }

@@ -1,22 +1,23 @@
-//! Winograd's minimal filtering F(4x4, 3x3) for 3x3 kernels with stride 1: 36 multiplications for 16 outputs,
-//! where a direct convolution does 144 (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
-//! 2016), with the interpolation points 0, ±1/√2, ±√2 and infinity.
+//! Winograd's minimal filtering for 3x3 kernels (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
+//! 2016): with stride 1 F(4x4, 3x3), 36 multiplications for 16 outputs where a direct convolution does 144, and with
+//! stride 2 a decomposition into four such filters, 81 multiplications ([`transform`] has both).
 //!
-//! Inputs are cut into overlapping 6x6 tiles, transformed, multiplied with transformed weights, each of the 36
+//! Inputs are cut into overlapping tiles, transformed, multiplied with transformed weights, each of the 36 or 81
 //! frequencies a matrix product over channels, and transformed back. Where the output is no multiple of four
 //! wide, some tiles are of three outputs and leave out the frequencies of infinity: 14 outputs are 4 + 4 + 3 + 3, in
 //! 22 instead of 24 multiplications in each direction. With few channels a block of tiles goes
 //! through all three steps before the next, so that transformed tiles stay in L2; with many, all outputs of
 //! some channels are computed before the next, so that transformed weights do (they are four times as large).
 //!
-//! The input gradient is the same computation with mirrored weights; the weight gradient is the transposed
-//! algorithm F(3x3, 4x4) with the same points.
+//! The input gradient is the same computation with mirrored weights (stride 1) or the transposed one (stride 2); the
+//! weight gradient is the transposed algorithm with the same points.
 //!
 //! Accuracy: against float64, inputs and weights uniform in [-1, 1), the largest error is below 5e-6 of the
 //! output's scale (the square root of the number of terms), about five times that of a direct convolution.
 
 mod convolve;
 mod dense_tile;
+mod scheme;
 mod steps;
 mod tiles;
 mod transform;
@@ -24,25 +25,39 @@ mod weight_gradient;
 mod weights;
 
 use super::Conv2dGeometry;
+use super::choose::Pass;
 use super::prepared::Packed;
 use crate::gemm::Epilogue;
 use convolve::{Filter, Weights, convolve};
+use scheme::Scheme;
 use tiles::Image;
 use weights::{Panels, WeightView};
 
-/// Frequencies: elements of a transformed tile.
-const FREQUENCIES: usize = 36;
-/// Outputs of a tile, down and across.
-const OUT: usize = 4;
-/// Inputs of a tile, down and across.
-const IN: usize = 6;
+/// Transformed weights, down and across.
+const WEIGHTS: usize = 6;
+/// Outputs of a tile of a forward pass, down and across.
+const OUT: usize = scheme::CELLS;
 /// Tiles that are multiplied at a time: rows of a register tile.
 const GROUP: usize = 6;
 /// Floats between frequencies. Without them frequencies would often lie a power of two apart, where 36 streams fight for
 /// the same few lines of cache.
 const GAP: usize = 16;
 /// Channels have to come in whole vectors of every instruction set.
-pub(super) const CHANNEL_GRANULE: usize = 16;
+const CHANNEL_GRANULE: usize = 16;
+
+/// Whether there is an algorithm for a pass of this convolution.
+pub(super) fn applies(pass: Pass, g: &Conv2dGeometry) -> bool {
+    let kernel = g.kernel == [3, 3] && g.dilation == [1, 1] && g.groups == 1;
+    let strides = match (g.stride, pass) {
+        // The mirrored convolution of the input gradient has the padding that is left of two.
+        ([1, 1], _) => g.padding.iter().flatten().all(|&p| p <= 2),
+        ([2, 2], Pass::InputGradient) => g.padding.iter().all(|p| p[0] == 1),
+        ([2, 2], _) => true,
+        _ => false,
+    };
+    let channels = [g.in_channels, g.out_channels].iter().all(|&c| c.is_multiple_of(CHANNEL_GRANULE));
+    kernel && strides && channels
+}
 
 /// `y = conv2d(x, w)`, then the epilogue.
 pub(super) fn forward(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: &mut [f32]) {
@@ -69,11 +84,16 @@ pub(super) fn forward_packed(
 
 fn forward_filter(g: &Conv2dGeometry) -> Filter {
     Filter {
+        scheme: forward_scheme(g),
         images: g.batch,
         input: Image { height: g.in_height, width: g.in_width, channels: g.in_channels },
         output: Image { height: g.out_height(), width: g.out_width(), channels: g.out_channels },
         padding: [g.padding[0][0], g.padding[1][0]],
     }
+}
+
+fn forward_scheme(g: &Conv2dGeometry) -> Scheme {
+    if g.stride[0] == 1 { Scheme::Stride1 } else { Scheme::Stride2 }
 }
 
 fn forward_weights<'a>(g: &Conv2dGeometry, w: &'a [f32]) -> WeightView<'a> {
@@ -85,15 +105,20 @@ fn forward_weights<'a>(g: &Conv2dGeometry, w: &'a [f32]) -> WeightView<'a> {
         output_stride: 9 * g.in_channels,
         tap_stride: g.in_channels,
         mirrored: false,
+        scheme: forward_scheme(g),
     }
 }
 
 /// The input gradient: a convolution of `dy` with the mirrored kernel, input and output channels exchanged,
-/// and the padding that is left of the kernel's two. Added to what `dx` holds if `accumulate`.
+/// and the padding that is left of the kernel's two. With stride 2 none is ([`applies`] says where that is so). Added to
+/// what `dx` holds if `accumulate`.
 pub(super) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32], accumulate: bool) {
     let forward = forward_filter(g);
-    let padding = forward.padding.map(|p| 2 - p);
-    let filter = Filter { images: g.batch, input: forward.output, output: forward.input, padding };
+    let (scheme, padding) = match forward.scheme {
+        Scheme::Stride1 => (Scheme::Stride1, forward.padding.map(|p| 2 - p)),
+        _ => (Scheme::Stride2Transposed, [0, 0]),
+    };
+    let filter = Filter { scheme, images: g.batch, input: forward.output, output: forward.input, padding };
     let weights = WeightView {
         data: w,
         inputs: g.out_channels,
@@ -102,6 +127,7 @@ pub(super) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut
         output_stride: 1,
         tap_stride: g.in_channels,
         mirrored: true,
+        scheme,
     };
     convolve(&filter, dy, Weights::View(&weights), Epilogue::default(), dx, accumulate);
 }

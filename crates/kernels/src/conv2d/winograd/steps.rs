@@ -1,10 +1,12 @@
 //! The three steps of a convolution, for some tiles and some outputs.
 
 use super::convolve::Filter;
-use super::dense_tile::dense_tile;
-use super::tiles::{Groups, Tiles};
+use super::dense_tile::Run;
+use super::scheme::{CELLS, Scheme};
+use super::tiles::Tiles;
+use super::transform::{self, Stride1, Stride2, Stride2Transposed, Transform};
 use super::weights::Panels;
-use super::{FREQUENCIES, GROUP, transform};
+use super::{GROUP, WEIGHTS};
 use crate::gemm::statistics::BlockStatistics;
 use crate::parallel::DisjointMut;
 use crate::simd::{Kernel, Simd, dispatch};
@@ -12,6 +14,8 @@ use std::ops::Range;
 
 /// Inputs that are summed up before the result is stored: a panel of weights stays in L1.
 const DEPTH: usize = 256;
+/// Most frequencies that are multiplied with one transformed weight.
+const MOST_OF_WEIGHT: usize = CELLS * CELLS;
 
 /// What a convolution works on.
 pub(super) struct Plan<'a> {
@@ -28,7 +32,7 @@ pub(super) struct Plan<'a> {
     pub y: DisjointMut<'a, f32>,
 }
 
-/// Transformed outputs of some channels, as [`Groups`] of them lie.
+/// Transformed outputs of some channels, as [`Filter::groups`] of them lie.
 pub(super) struct Transformed<'a> {
     pub m: &'a [f32],
     /// First channel.
@@ -38,9 +42,9 @@ pub(super) struct Transformed<'a> {
 }
 
 impl Plan<'_> {
-    /// Step 1: fills `v`, [`Groups`] of all inputs.
+    /// Step 1: fills `v`, [`Filter::groups`] of all inputs.
     pub fn transform_inputs(&self, tiles: Range<usize>, v: &mut [f32]) {
-        assert!(v.len() >= Groups { channels: self.panels.inputs }.len(tiles.len()));
+        assert!(v.len() >= self.f.groups(self.panels.inputs).len(tiles.len()));
         dispatch(TransformInputs { plan: self, tiles, v });
     }
 
@@ -54,12 +58,12 @@ impl Plan<'_> {
         panels: Range<usize>,
         m: &mut [f32],
     ) {
-        dispatch(Multiply { panels: &self.panels, all: &self.tiles, range: panels, tiles, v, packed, m });
+        dispatch(Multiply { plan: self, range: panels, tiles, v, packed, m });
     }
 
     /// Step 3: writes the outputs of tiles, through the epilogue.
     pub fn transform_outputs(&self, tiles: Range<usize>, from: Transformed) {
-        assert!(from.m.len() >= Groups { channels: from.channels }.len(tiles.len()));
+        assert!(from.m.len() >= self.f.groups(from.channels).len(tiles.len()));
         dispatch(TransformOutputs { plan: self, tiles, from });
     }
 
@@ -71,7 +75,8 @@ impl Plan<'_> {
 
     /// Offsets of a tile's pixels that exist.
     pub fn pixels(&self, tile: usize) -> impl Iterator<Item = usize> + use<> {
-        let offsets = self.tiles.outputs(tile, &self.f.output);
+        // Eight are the most that a scheme has; of those with fewer the others are outside of the tile.
+        let offsets = self.tiles.outputs::<8>(tile, &self.f.output);
         offsets.into_iter().flatten().filter(|&offset| offset != usize::MAX)
     }
 }
@@ -86,21 +91,42 @@ impl Kernel for TransformInputs<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
+        // SAFETY: the caller's guarantee.
+        unsafe {
+            match self.plan.f.scheme {
+                Scheme::Stride1 => self.transform::<S, Stride1, 6, 6, 4>(),
+                Scheme::Stride2 => self.transform::<S, Stride2, 9, 9, 4>(),
+                Scheme::Stride2Transposed => self.transform::<S, Stride2Transposed, 5, 9, 8>(),
+            }
+        }
+    }
+}
+
+impl TransformInputs<'_> {
+    /// # Safety
+    /// The processor has the instruction set of `S`.
+    #[inline(always)]
+    unsafe fn transform<S, T, const IN: usize, const FREQ: usize, const TO: usize>(self)
+    where
+        S: Simd,
+        T: Transform<IN, FREQ, TO>,
+    {
         let TransformInputs { plan, tiles, v } = self;
         let channels = plan.panels.inputs;
-        let groups = Groups { channels };
+        let groups = plan.f.groups(channels);
         for (i, tile) in tiles.enumerate() {
-            let pixels = plan.tiles.inputs(tile, plan.x, &plan.f.input, plan.zeros);
+            let pixels = plan.tiles.inputs::<IN>(tile, plan.x, &plan.f.input, plan.zeros);
             let to = v[groups.tile(i)..].as_mut_ptr();
             // SAFETY: each pixel has `channels` floats, and so has each frequency of the tile.
-            unsafe { transform::input_tile::<S>(&pixels, channels, to, groups.frequency()) };
+            unsafe {
+                transform::input_tile::<S, T, IN, FREQ, TO>(&pixels, channels, to, groups.frequency());
+            }
         }
     }
 }
 
 struct Multiply<'a> {
-    panels: &'a Panels,
-    all: &'a Tiles,
+    plan: &'a Plan<'a>,
     range: Range<usize>,
     tiles: Range<usize>,
     v: &'a [f32],
@@ -112,42 +138,52 @@ impl Kernel for Multiply<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Multiply { panels, all, range, tiles, v, packed, m } = self;
+        let Multiply { plan, range, tiles, v, packed, m } = self;
+        let panels = &plan.panels;
         let inputs = panels.inputs;
         let first = range.start * panels.width;
         let outputs = (range.end * panels.width).min(panels.outputs) - first;
-        let (from, to) = (Groups { channels: inputs }, Groups { channels: outputs });
+        let (from, to) = (plan.f.groups(inputs), plan.f.groups(outputs));
         assert!(v.len() >= from.len(tiles.len()) && m.len() >= to.len(tiles.len()));
         assert!(packed.len() >= panels.start(range.end) - panels.start(range.start));
-        for frequency in 0..FREQUENCIES {
-            let needed = all.within(&tiles, frequency);
-            if needed.is_empty() {
-                continue;
+        for weight in 0..WEIGHTS * WEIGHTS {
+            let mut frequencies = [const { (0, 0..0) }; MOST_OF_WEIGHT];
+            let mut count = 0;
+            for (frequency, needed) in plan.tiles.of_weight(&tiles, weight) {
+                // Some tiles of the first group and the last may not need it.
+                frequencies[count] = (frequency, needed.start / GROUP..needed.end.div_ceil(GROUP));
+                count += 1;
             }
-            // Some tiles of the first group and the last may not need it.
-            let groups = needed.start / GROUP..needed.end.div_ceil(GROUP);
             for panel in range.clone() {
                 let (column, width) = panels.columns(panel);
-                let start = panels.start(panel) - panels.start(range.start);
-                let start = start + panels.frequency(frequency, width);
+                let start = panels.start(panel) - panels.start(range.start) + panels.weight(weight, width);
                 for depth in (0..inputs).step_by(DEPTH) {
                     let len = DEPTH.min(inputs - depth);
                     let b = packed[start + depth * width..].as_ptr();
-                    for group in groups.clone() {
-                        let tile = group * GROUP;
-                        // SAFETY: the group has GROUP rows of `inputs` and `outputs` floats, whether all of its
+                    for (frequency, groups) in &frequencies[..count] {
+                        // SAFETY: each group has GROUP rows of `inputs` and `outputs` floats, whether all of its
                         // tiles exist or not; the panel has `len` rows from `depth` on.
                         unsafe {
-                            let a = v.as_ptr().add(from.tile(tile) + frequency * from.frequency() + depth);
-                            let c = m
-                                .as_mut_ptr()
-                                .add(to.tile(tile) + frequency * to.frequency() + column - first);
-                            let add = depth > 0;
+                            let run = Run {
+                                count: groups.len(),
+                                depth: len,
+                                a: v.as_ptr()
+                                    .add(from.group(groups.start) + frequency * from.frequency() + depth),
+                                a_group: from.group(1),
+                                a_stride: inputs,
+                                b,
+                                c: m.as_mut_ptr().add(
+                                    to.group(groups.start) + frequency * to.frequency() + column - first,
+                                ),
+                                c_group: to.group(1),
+                                c_stride: outputs,
+                                accumulate: depth > 0,
+                            };
                             match (width / S::LANES, S::REGISTERS >= 32) {
-                                (1, _) => dense_tile::<S, GROUP, 1>(len, a, inputs, b, c, outputs, add),
-                                (2, _) => dense_tile::<S, GROUP, 2>(len, a, inputs, b, c, outputs, add),
-                                (3, true) => dense_tile::<S, GROUP, 3>(len, a, inputs, b, c, outputs, add),
-                                (4, true) => dense_tile::<S, GROUP, 4>(len, a, inputs, b, c, outputs, add),
+                                (1, _) => run.multiply::<S, 1>(),
+                                (2, _) => run.multiply::<S, 2>(),
+                                (3, true) => run.multiply::<S, 3>(),
+                                (4, true) => run.multiply::<S, 4>(),
                                 _ => unreachable!("a panel has as many vectors as a tile"),
                             }
                         }
@@ -168,17 +204,37 @@ impl Kernel for TransformOutputs<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
+        // SAFETY: the caller's guarantee.
+        unsafe {
+            match self.plan.f.scheme {
+                Scheme::Stride1 => self.transform::<S, Stride1, 6, 6, 4>(),
+                Scheme::Stride2 => self.transform::<S, Stride2, 9, 9, 4>(),
+                Scheme::Stride2Transposed => self.transform::<S, Stride2Transposed, 5, 9, 8>(),
+            }
+        }
+    }
+}
+
+impl TransformOutputs<'_> {
+    /// # Safety
+    /// The processor has the instruction set of `S`.
+    #[inline(always)]
+    unsafe fn transform<S, T, const IN: usize, const FREQ: usize, const TO: usize>(self)
+    where
+        S: Simd,
+        T: Transform<IN, FREQ, TO>,
+    {
         let TransformOutputs { plan, tiles, from: Transformed { m, first, channels } } = self;
-        let groups = Groups { channels };
+        let groups = plan.f.groups(channels);
         for (i, tile) in tiles.enumerate() {
-            let pixels = plan.tiles.outputs(tile, &plan.f.output);
+            let pixels = plan.tiles.outputs::<TO>(tile, &plan.f.output);
             let from = m[groups.tile(i)..].as_ptr();
             for c in (0..channels).step_by(S::LANES) {
                 let channel = first + c;
-                // SAFETY: the tile has FREQUENCIES rows of `channels` floats, GROUP rows apart; pixels that
+                // SAFETY: each frequency of the tile has `channels` floats; pixels that
                 // are not MAX lie inside y, and these channels of them are this task's alone.
                 unsafe {
-                    let tile = transform::output_tile::<S>(from.add(c), groups.frequency());
+                    let tile = transform::output_tile::<S, T, IN, FREQ, TO>(from.add(c), groups.frequency());
                     for (row, pixels) in tile.into_iter().zip(&pixels) {
                         for (mut v, &pixel) in row.into_iter().zip(pixels) {
                             if pixel == usize::MAX {

@@ -1,6 +1,7 @@
 //! Which pixels belong to a tile.
 
-use super::{FREQUENCIES, GAP, GROUP, IN, OUT};
+use super::scheme::{CELLS, Scheme};
+use super::{GAP, GROUP, WEIGHTS};
 use std::ops::Range;
 
 /// A dense (images, height, width, channels) array.
@@ -29,6 +30,8 @@ impl Image {
 pub(super) struct Groups {
     /// Floats a tile and frequency.
     pub channels: usize,
+    /// Frequencies of a tile.
+    pub frequencies: usize,
 }
 
 impl Groups {
@@ -38,20 +41,26 @@ impl Groups {
         GROUP * self.channels + GAP
     }
 
+    /// Where a group starts.
+    #[inline(always)]
+    pub fn group(self, group: usize) -> usize {
+        group * self.frequencies * self.frequency()
+    }
+
     /// Floats of `tiles` tiles, the last group filled up.
     pub fn len(self, tiles: usize) -> usize {
-        tiles.div_ceil(GROUP) * FREQUENCIES * self.frequency()
+        self.group(tiles.div_ceil(GROUP))
     }
 
     /// Where frequency 0 of a tile starts.
     #[inline(always)]
     pub fn tile(self, tile: usize) -> usize {
-        tile / GROUP * FREQUENCIES * self.frequency() + tile % GROUP * self.channels
+        self.group(tile / GROUP) + tile % GROUP * self.channels
     }
 }
 
-/// How tiles cover the height or the width of the output: those of [`OUT`] outputs, then short ones, of one output
-/// less. Short tiles share what is missing of the last: 14 outputs are 4 + 4 + 3 + 3.
+/// How tiles cover the height or the width of the output: those of [`CELLS`] cells, then short ones, of one cell less.
+/// Short tiles share what is missing of the last: 14 cells are 4 + 4 + 3 + 3.
 #[derive(Clone, Copy, Debug)]
 struct Axis {
     full: usize,
@@ -59,16 +68,16 @@ struct Axis {
 }
 
 impl Axis {
-    fn new(outputs: usize) -> Self {
-        let tiles = outputs.div_ceil(OUT);
-        let short = (tiles * OUT - outputs).min(tiles);
+    fn new(cells: usize) -> Self {
+        let tiles = cells.div_ceil(CELLS);
+        let short = (tiles * CELLS - cells).min(tiles);
         Self { full: tiles - short, short }
     }
 
-    /// First output of a full or of a short tile.
+    /// First cell of a full or of a short tile.
     #[inline(always)]
     fn start(&self, is_full: bool, tile: usize) -> usize {
-        if is_full { tile * OUT } else { self.full * OUT + tile * (OUT - 1) }
+        if is_full { tile * CELLS } else { self.full * CELLS + tile * (CELLS - 1) }
     }
 
     /// Number of full or of short tiles.
@@ -85,6 +94,7 @@ const KINDS: [[bool; 2]; 4] = [[false, true], [true, true], [true, false], [fals
 /// The tiles that cover the output, numbered kind by kind, then image by image, row by row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tiles {
+    scheme: Scheme,
     /// Tiles down an image and across it.
     axes: [Axis; 2],
     /// Where each kind ends.
@@ -97,20 +107,20 @@ pub(super) struct Tiles {
 
 impl Tiles {
     /// Tiles for `images` outputs of this size.
-    pub fn new(images: usize, height: usize, width: usize, padding: [usize; 2]) -> Self {
-        let axes = [Axis::new(height), Axis::new(width)];
+    pub fn new(scheme: Scheme, images: usize, output: &Image, padding: [usize; 2]) -> Self {
+        let axes = [output.height, output.width].map(|len| Axis::new(len.div_ceil(scheme.output_step())));
         let mut count = 0;
         let ends = KINDS.map(|[down, across]| {
             count += images * axes[0].count(down) * axes[1].count(across);
             count
         });
-        Self { axes, ends, count, padding }
+        Self { scheme, axes, ends, count, padding }
     }
 
-    /// Those of some tiles, counted from the first of them, that need a frequency: neighbours. The last of a row or column of frequencies, the point at infinity,
-    /// enters only the last output of a tile, which a short one does not have: without it, F(4, 3) is F(3, 3).
-    pub fn within(&self, tiles: &Range<usize>, frequency: usize) -> Range<usize> {
-        let [down, across] = [frequency / IN, frequency % IN].map(|f| f == IN - 1);
+    /// Those of some tiles, counted from the first of them, that need a frequency: neighbours. Some frequencies enter only
+    /// the last cell of a tile, which a short one does not have: F(4, 3) without the point at infinity is F(3, 3).
+    fn within(&self, tiles: &Range<usize>, frequency: [usize; 2]) -> Range<usize> {
+        let [down, across] = frequency.map(|f| self.scheme.enters_last_cell_only(f));
         let start = if down { self.ends[0] } else { 0 };
         let end = match (down, across) {
             (_, true) => self.ends[1],
@@ -121,7 +131,21 @@ impl Tiles {
         clip(start)..clip(end)
     }
 
-    /// Kind of a tile, its image, and output row and column of its first element.
+    /// The frequencies that are multiplied with a transformed weight, and the tiles that need each, as in
+    /// [`within`](Self::within).
+    pub fn of_weight(
+        &self,
+        tiles: &Range<usize>,
+        weight: usize,
+    ) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
+        let (all, tiles) = (*self, tiles.clone());
+        let [down, across] = [weight / WEIGHTS, weight % WEIGHTS].map(|weight| self.scheme.of_weight(weight));
+        down.flat_map(move |i| across.clone().map(move |j| [i, j]))
+            .map(move |[i, j]| (i * all.scheme.frequencies() + j, all.within(&tiles, [i, j])))
+            .filter(|(_, needed)| !needed.is_empty())
+    }
+
+    /// Kind of a tile, its image, and row and column of its first cell.
     #[inline(always)]
     fn origin(&self, tile: usize) -> ([bool; 2], usize, usize, usize) {
         let kind = self.ends.iter().filter(|&&end| end <= tile).count();
@@ -133,16 +157,25 @@ impl Tiles {
         (KINDS[kind], rest / rows, y0, self.axes[1].start(across, column))
     }
 
-    /// Pointers to the 6x6 input pixels of a tile; those outside of the image point to `zeros`. The last row and column
+    /// Pointers to the input pixels of a tile; those outside of the image point to `zeros`. The last row and column
     /// of a short tile enter only frequencies that it does not need.
     #[inline(always)]
-    pub fn inputs(&self, tile: usize, x: &[f32], shape: &Image, zeros: &[f32]) -> [[*const f32; IN]; IN] {
+    pub fn inputs<const IN: usize>(
+        &self,
+        tile: usize,
+        x: &[f32],
+        shape: &Image,
+        zeros: &[f32],
+    ) -> [[*const f32; IN]; IN] {
+        let step = self.scheme.input_step();
         let (_, image, y0, x0) = self.origin(tile);
         let mut pointers = [[zeros.as_ptr(); IN]; IN];
         for (i, row) in pointers.iter_mut().enumerate() {
-            let y = (y0 + i) as isize - self.padding[0] as isize;
+            let y = (y0 * step + i) as isize - self.padding[0] as isize;
             for (j, p) in row.iter_mut().enumerate() {
-                if let Some(offset) = shape.pixel(image, y, (x0 + j) as isize - self.padding[1] as isize) {
+                if let Some(offset) =
+                    shape.pixel(image, y, (x0 * step + j) as isize - self.padding[1] as isize)
+                {
                     *p = x[offset..].as_ptr();
                 }
             }
@@ -150,15 +183,17 @@ impl Tiles {
         pointers
     }
 
-    /// Offsets of the 4x4 output pixels of a tile; those outside of it or of the image are `usize::MAX`.
+    /// Offsets of the output pixels of a tile; those outside of it or of the image are `usize::MAX`. It has at
+    /// most `TO` by `TO`.
     #[inline(always)]
-    pub fn outputs(&self, tile: usize, shape: &Image) -> [[usize; OUT]; OUT] {
+    pub fn outputs<const TO: usize>(&self, tile: usize, shape: &Image) -> [[usize; TO]; TO] {
+        let step = self.scheme.output_step();
         let (kind, image, y0, x0) = self.origin(tile);
-        let [height, width] = kind.map(|is_full| if is_full { OUT } else { OUT - 1 });
-        let mut offsets = [[usize::MAX; OUT]; OUT];
+        let [height, width] = kind.map(|is_full| step * if is_full { CELLS } else { CELLS - 1 });
+        let mut offsets = [[usize::MAX; TO]; TO];
         for (i, row) in offsets.iter_mut().enumerate().take(height) {
             for (j, offset) in row.iter_mut().enumerate().take(width) {
-                if let Some(found) = shape.pixel(image, (y0 + i) as isize, (x0 + j) as isize) {
+                if let Some(found) = shape.pixel(image, (y0 * step + i) as isize, (x0 * step + j) as isize) {
                     *offset = found;
                 }
             }
@@ -170,30 +205,36 @@ impl Tiles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conv2d::winograd::FREQUENCIES;
 
     #[test]
     fn every_output_is_in_one_tile_and_every_frequency_where_it_is_needed() {
-        for (height, width) in (1..=14).flat_map(|height| (1..=9).map(move |width| (height, width))) {
+        let sizes = (1..=14).flat_map(|height| (1..=9).map(move |width| (height, width)));
+        let schemes = [Scheme::Stride1, Scheme::Stride2, Scheme::Stride2Transposed];
+        for ((height, width), scheme) in sizes.flat_map(|size| schemes.map(|scheme| (size, scheme))) {
             let (images, image) = (3, Image { height, width, channels: 2 });
-            let tiles = Tiles::new(images, height, width, [1, 1]);
-            assert_eq!(tiles.count, images * height.div_ceil(OUT) * width.div_ceil(OUT));
+            let tiles = Tiles::new(scheme, images, &image, [1, 1]);
             let mut seen = vec![0; images * height * width];
             for tile in 0..tiles.count {
-                let outputs = tiles.outputs(tile, &image);
+                let outputs = tiles.outputs::<8>(tile, &image);
                 for &offset in outputs.as_flattened().iter().filter(|&&offset| offset != usize::MAX) {
                     seen[offset / image.channels] += 1;
                 }
-                let last = [OUT - 1, 0].map(|i| outputs[i][OUT - 1 - i] != usize::MAX);
-                for frequency in 0..FREQUENCIES {
-                    let infinite = [frequency / IN, frequency % IN].map(|f| f == IN - 1);
-                    let needed = (0..2).all(|axis| last[axis] || !infinite[axis]);
+                let last = (CELLS - 1) * scheme.output_step();
+                let last = [(last, 0), (0, last)].map(|(i, j)| outputs[i][j] != usize::MAX);
+                let frequencies = scheme.frequencies();
+                for (i, j) in (0..frequencies).flat_map(|i| (0..frequencies).map(move |j| (i, j))) {
+                    let needed = (last[0] || !scheme.enters_last_cell_only(i))
+                        && (last[1] || !scheme.enters_last_cell_only(j));
                     // The first tiles of a block and the last ones are where they are in the whole.
-                    let found = tiles.within(&(2..tiles.count), frequency).contains(&tile.wrapping_sub(2));
-                    assert_eq!(found, needed && tile >= 2, "{tile} of {height}x{width}, {frequency}");
+                    let found = tiles.within(&(2..tiles.count), [i, j]).contains(&tile.wrapping_sub(2));
+                    assert_eq!(
+                        found,
+                        needed && tile >= 2,
+                        "{scheme:?}, {tile} of {height}x{width}, {i}, {j}"
+                    );
                 }
             }
-            assert!(seen.iter().all(|&n| n == 1), "{height}x{width}: {seen:?}");
+            assert!(seen.iter().all(|&n| n == 1), "{scheme:?}, {height}x{width}: {seen:?}");
         }
     }
 }

@@ -1,12 +1,14 @@
-//! The weight gradient: F(3x3, 4x4), the transposed algorithm.
+//! The weight gradient: the transposed algorithm, F(3x3, 4x4) for stride 1.
 //!
 //! Per tile and frequency, the outer product of the transformed output gradient and the transformed input;
-//! the sum over all tiles is transformed back once. Tiles are taken in rounds: all threads transform the
-//! round's tiles, then all threads add its products, each some frequencies, so that every sum is made in the
-//! order of the tiles by whatever number of threads.
+//! the sum over all tiles, and over frequencies that share a weight, is transformed back once. Tiles are taken in
+//! rounds: all threads transform the round's tiles, then all threads add its products, each some frequencies, so that
+//! every sum is made in the order of the tiles by whatever number of threads.
 
-use super::tiles::{Image, Tiles};
-use super::{FREQUENCIES, Filter, GAP, IN, OUT, transform};
+use super::scheme::Scheme;
+use super::tiles::Tiles;
+use super::transform::{self, Stride1, Stride2, TapTransform, Transform};
+use super::{Filter, GAP, OUT, WEIGHTS};
 use crate::gemm::blocking;
 use crate::gemm::outer_kernel::{OuterTile, Strided, outer_tile, pack_points};
 use crate::parallel::{self, DisjointMut};
@@ -25,23 +27,24 @@ const ROWS: usize = 96;
 /// Tiles that a task transforms.
 const TILES: usize = 8;
 
-/// `dw` of a 3x3 convolution with stride 1. Channels are multiples of [`super::CHANNEL_GRANULE`].
+/// `dw` of a 3x3 convolution with stride 1 or 2. Channels are multiples of [`super::CHANNEL_GRANULE`].
 pub(super) fn weight_gradient(f: &Filter, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     let (inputs, outputs) = (f.input.channels, f.output.channels);
     assert_eq!(x.len(), f.images * f.input.height * f.input.width * inputs);
     assert_eq!(dy.len(), f.images * f.output.height * f.output.width * outputs);
     assert_eq!(dw.len(), 9 * inputs * outputs);
-    let tiles = Tiles::new(f.images, f.output.height, f.output.width, f.padding);
-    let fits = ROUND_FLOATS / (FREQUENCIES * (inputs + outputs));
+    let tiles = Tiles::new(f.scheme, f.images, &f.output, f.padding);
+    let frequencies = f.frequencies();
+    let fits = ROUND_FLOATS / (frequencies * (inputs + outputs));
     let round = fits.max(MIN_TILES).min(tiles.count.max(1)).next_multiple_of(TILES);
     let zeros = vec![0.0; inputs.max(outputs)];
-    let plan = Plan { input: f.input, output: f.output, tiles, x, dy, zeros: &zeros };
-    scratch::with(FREQUENCIES * stride(inputs, outputs), |sums: &mut [f32]| {
-        let len = FREQUENCIES * (stride(round, inputs) + stride(round, outputs));
+    let plan = Plan { f, tiles, x, dy, zeros: &zeros };
+    scratch::with(WEIGHTS * WEIGHTS * stride(inputs, outputs), |sums: &mut [f32]| {
+        let len = frequencies * (stride(round, inputs) + stride(round, outputs));
         scratch::with(len, |memory: &mut [f32]| {
             for start in (0..tiles.count).step_by(round) {
                 let tiles = start..tiles.count.min(start + round);
-                let (v, e) = memory.split_at_mut(FREQUENCIES * stride(tiles.len(), inputs));
+                let (v, e) = memory.split_at_mut(frequencies * stride(tiles.len(), inputs));
                 plan.transform(&tiles, &DisjointMut::new(v), &DisjointMut::new(e));
                 plan.multiply(&tiles, v, e, &DisjointMut::new(sums), start > 0);
             }
@@ -59,8 +62,7 @@ fn stride(rows: usize, columns: usize) -> usize {
 }
 
 struct Plan<'a> {
-    input: Image,
-    output: Image,
+    f: &'a Filter,
     tiles: Tiles,
     x: &'a [f32],
     dy: &'a [f32],
@@ -71,12 +73,12 @@ impl Plan<'_> {
     /// Fills `v` (frequency, panel of inputs, tile, input) and `e` (frequency, tile, output).
     fn transform(&self, tiles: &Range<usize>, v: &DisjointMut<f32>, e: &DisjointMut<f32>) {
         parallel::for_each_range(tiles.len(), TILES, |part| {
-            dispatch(Transform { plan: self, tiles, part, v, e });
+            dispatch(TransformTiles { plan: self, tiles, part, v, e });
         });
     }
 
-    /// `sums[f][o][i] += sum over tiles of e[f][tile][o] * v[f][tile][i]`. Where a tile does not need a frequency,
-    /// `e` is zero.
+    /// `sums[w][o][i] += sum over tiles of e[f][tile][o] * v[f][tile][i]`, for each weight w over its frequencies f. Where a
+    /// tile does not need a frequency, `e` is zero.
     fn multiply(
         &self,
         tiles: &Range<usize>,
@@ -85,41 +87,55 @@ impl Plan<'_> {
         sums: &DisjointMut<f32>,
         accumulate: bool,
     ) {
-        let (inputs, outputs) = (self.input.channels, self.output.channels);
+        let (inputs, outputs) = (self.f.input.channels, self.f.output.channels);
         let count = tiles.len();
         let blocks = outputs.div_ceil(ROWS);
-        parallel::for_each_index(FREQUENCIES * blocks, |task| {
-            let (frequency, block) = (task / blocks, task % blocks);
+        parallel::for_each_index(WEIGHTS * WEIGHTS * blocks, |task| {
+            let (weight, block) = (task / blocks, task % blocks);
             let rows = block * ROWS..outputs.min((block + 1) * ROWS);
-            let v = &v[frequency * stride(count, inputs)..][..count * inputs];
-            let e = &e[frequency * stride(count, outputs)..][..count * outputs];
-            // SAFETY: each task has its own rows of its own frequency.
+            // SAFETY: each task has its own rows of its own weight.
             let sums = unsafe {
-                let start = frequency * stride(outputs, inputs);
+                let start = weight * stride(outputs, inputs);
                 sums.slice(start + rows.start * inputs..start + rows.end * inputs)
             };
-            let needed = self.tiles.within(tiles, frequency);
-            if needed.is_empty() {
-                return if !accumulate {
-                    sums.fill(0.0)
-                };
+            let mut accumulate = accumulate;
+            for (frequency, needed) in self.tiles.of_weight(tiles, weight) {
+                let v = &v[frequency * stride(count, inputs)..][..count * inputs];
+                let e = &e[frequency * stride(count, outputs)..][..count * outputs];
+                scratch::with(rows.len().next_multiple_of(MR) * needed.len() + 64, |packed: &mut [f32]| {
+                    let rows = rows.clone();
+                    dispatch(Products {
+                        v,
+                        e,
+                        rows,
+                        inputs,
+                        outputs,
+                        count,
+                        needed,
+                        packed,
+                        sums,
+                        accumulate,
+                    });
+                });
+                accumulate = true;
             }
-            scratch::with(rows.len().next_multiple_of(MR) * needed.len() + 64, |packed: &mut [f32]| {
-                dispatch(Products { v, e, rows, inputs, outputs, count, needed, packed, sums, accumulate });
-            });
+            if !accumulate {
+                sums.fill(0.0);
+            }
         });
     }
 
     /// `dw = G^T sums G`.
     fn transform_sums(&self, sums: &[f32], dw: &mut [f32]) {
-        let inputs = self.input.channels;
+        let inputs = self.f.input.channels;
         parallel::for_each_chunk(dw, 9 * inputs, |start, dw| {
-            dispatch(TransformSums { sums, inputs, outputs: self.output.channels, start: start / 9, dw });
+            let (scheme, outputs) = (self.f.scheme, self.f.output.channels);
+            dispatch(TransformSums { scheme, sums, inputs, outputs, start: start / 9, dw });
         });
     }
 }
 
-struct Transform<'a> {
+struct TransformTiles<'a> {
     plan: &'a Plan<'a>,
     tiles: &'a Range<usize>,
     part: Range<usize>,
@@ -127,16 +143,38 @@ struct Transform<'a> {
     e: &'a DisjointMut<'a, f32>,
 }
 
-impl Kernel for Transform<'_> {
+impl Kernel for TransformTiles<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
+        // SAFETY: the caller's guarantee.
+        unsafe {
+            match self.plan.f.scheme {
+                Scheme::Stride1 => self.transform::<S, Stride1, 6, 6>(),
+                Scheme::Stride2 => self.transform::<S, Stride2, 9, 9>(),
+                Scheme::Stride2Transposed => {
+                    unreachable!("weights have their gradient by the forward pass's scheme")
+                }
+            }
+        }
+    }
+}
+
+impl TransformTiles<'_> {
+    /// # Safety
+    /// The processor has the instruction set of `S`.
+    #[inline(always)]
+    unsafe fn transform<S, T, const IN: usize, const FREQ: usize>(self)
+    where
+        S: Simd,
+        T: Transform<IN, FREQ, OUT> + TapTransform<FREQ>,
+    {
         let plan = self.plan;
-        let (inputs, outputs) = (plan.input.channels, plan.output.channels);
+        let (inputs, outputs) = (plan.f.input.channels, plan.f.output.channels);
         let count = self.tiles.len();
         for i in self.part {
             let tile = self.tiles.start + i;
-            let pixels = plan.tiles.inputs(tile, plan.x, &plan.input, plan.zeros);
+            let pixels = plan.tiles.inputs::<IN>(tile, plan.x, &plan.f.input, plan.zeros);
             let width = blocking::panel_width::<S>();
             for column in (0..inputs).step_by(width) {
                 let width = width.min(inputs - column);
@@ -145,11 +183,11 @@ impl Kernel for Transform<'_> {
                 unsafe {
                     let to = self.v.as_mut_ptr().add(column * count + i * width);
                     let pixels = pixels.map(|row| row.map(|p| p.add(column)));
-                    transform::input_tile::<S>(&pixels, width, to, stride(count, inputs));
+                    transform::input_tile::<S, T, IN, FREQ, OUT>(&pixels, width, to, stride(count, inputs));
                 }
             }
             let mut pixels = [[plan.zeros.as_ptr(); OUT]; OUT];
-            let offsets = plan.tiles.outputs(tile, &plan.output);
+            let offsets = plan.tiles.outputs::<OUT>(tile, &plan.f.output);
             for (p, &offset) in pixels.as_flattened_mut().iter_mut().zip(offsets.as_flattened()) {
                 if offset != usize::MAX {
                     *p = plan.dy[offset..].as_ptr();
@@ -158,7 +196,7 @@ impl Kernel for Transform<'_> {
             // SAFETY: as above.
             unsafe {
                 let to = self.e.as_mut_ptr().add(i * outputs);
-                transform::output_gradient_tile::<S>(&pixels, outputs, to, stride(count, outputs));
+                transform::output_gradient_tile::<S, T, FREQ>(&pixels, outputs, to, stride(count, outputs));
             }
         }
     }
@@ -213,6 +251,7 @@ impl Kernel for Products<'_> {
 }
 
 struct TransformSums<'a> {
+    scheme: Scheme,
     sums: &'a [f32],
     inputs: usize,
     outputs: usize,
@@ -225,13 +264,28 @@ impl Kernel for TransformSums<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let TransformSums { sums, inputs, outputs, start, dw } = self;
+        // SAFETY: the caller's guarantee.
+        unsafe {
+            match self.scheme {
+                Scheme::Stride1 => self.transform::<S, Stride1, 6>(),
+                Scheme::Stride2 | Scheme::Stride2Transposed => self.transform::<S, Stride2, 9>(),
+            }
+        }
+    }
+}
+
+impl TransformSums<'_> {
+    /// # Safety
+    /// The processor has the instruction set of `S`.
+    #[inline(always)]
+    unsafe fn transform<S: Simd, T: TapTransform<FREQ>, const FREQ: usize>(self) {
+        let TransformSums { scheme: _, sums, inputs, outputs, start, dw } = self;
         for (o, dw) in dw.chunks_exact_mut(9 * inputs).enumerate() {
             for c in (0..inputs).step_by(S::LANES) {
-                // SAFETY: every frequency has `outputs * inputs` sums, and inputs come in whole vectors.
+                // SAFETY: every weight has `outputs * inputs` sums, and inputs come in whole vectors.
                 unsafe {
                     let from = sums[start + o * inputs + c..].as_ptr();
-                    let taps = transform::weight_gradient_tile::<S>(from, stride(outputs, inputs));
+                    let taps = transform::weight_gradient_tile::<S, T, FREQ>(from, stride(outputs, inputs));
                     for (tap, v) in taps.into_iter().flatten().enumerate() {
                         S::store(dw[tap * inputs + c..].as_mut_ptr(), v);
                     }
@@ -240,5 +294,3 @@ impl Kernel for TransformSums<'_> {
         }
     }
 }
-
-const _: () = assert!(IN == OUT + 2);

@@ -1,11 +1,13 @@
 //! Transformed weights, packed for the products over channels.
 
-use super::{CHANNEL_GRANULE, FREQUENCIES, GAP, IN, transform};
+use super::scheme::Scheme;
+use super::transform::{Stride1, Stride2, TapTransform};
+use super::{CHANNEL_GRANULE, GAP, WEIGHTS};
 use crate::gemm::blocking;
 use crate::parallel::{self, DisjointMut};
 use crate::simd::{Kernel, Simd, dispatch};
 
-/// 3x3 weights in any order of channels.
+/// Taps in any order of channels.
 #[derive(Clone, Copy)]
 pub(in crate::conv2d) struct WeightView<'a> {
     /// All of them.
@@ -22,9 +24,12 @@ pub(in crate::conv2d) struct WeightView<'a> {
     pub tap_stride: usize,
     /// Read the taps backwards.
     pub mirrored: bool,
+    /// What they are transformed for.
+    pub scheme: Scheme,
 }
 
-/// How transformed weights lie: for each panel of outputs, for each frequency, a row for each input.
+/// How transformed weights lie: for each panel of outputs, for each of the `WEIGHTS * WEIGHTS` of a pair of channels, a row
+/// for each input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Panels {
     /// Inputs.
@@ -65,13 +70,13 @@ impl Panels {
     #[inline(always)]
     pub fn start(&self, panel: usize) -> usize {
         let outputs = (panel * self.width).min(self.outputs);
-        FREQUENCIES * (self.inputs * outputs + GAP * panel)
+        WEIGHTS * WEIGHTS * (self.inputs * outputs + GAP * panel)
     }
 
-    /// Where a frequency starts in its panel.
+    /// Where a weight's rows start in its panel.
     #[inline(always)]
-    pub fn frequency(&self, frequency: usize, width: usize) -> usize {
-        frequency * (self.inputs * width + GAP)
+    pub fn weight(&self, weight: usize, width: usize) -> usize {
+        weight * (self.inputs * width + GAP)
     }
 
     /// Floats of all panels.
@@ -114,6 +119,21 @@ impl Kernel for Panel<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
+        // SAFETY: the caller's guarantee.
+        unsafe {
+            match self.w.scheme {
+                Scheme::Stride1 => self.transform::<S, Stride1, 6>(),
+                Scheme::Stride2 | Scheme::Stride2Transposed => self.transform::<S, Stride2, 9>(),
+            }
+        }
+    }
+}
+
+impl Panel<'_> {
+    /// # Safety
+    /// The processor has the instruction set of `S`.
+    #[inline(always)]
+    unsafe fn transform<S: Simd, T: TapTransform<FREQ>, const FREQ: usize>(self) {
         let Panel { w, panels, panel, packed } = self;
         let (first, width) = panels.columns(panel);
         for c in (0..w.inputs).step_by(CHANNEL_GRANULE) {
@@ -132,14 +152,14 @@ impl Kernel for Panel<'_> {
                         for (g, block) in g.as_flattened_mut().iter_mut().zip(&block) {
                             *g = S::load(block.as_ptr().add(i * S::LANES));
                         }
-                        let mut half = [[S::zero(); IN]; 3];
+                        let mut half = [[S::zero(); WEIGHTS]; 3];
                         for (column, half) in half.iter_mut().enumerate() {
-                            *half = transform::weight::<S>(g.map(|row| row[column]));
+                            *half = T::weight::<S>(g.map(|row| row[column]));
                         }
-                        for f in 0..IN {
-                            let row = transform::weight::<S>(half.map(|half| half[f]));
+                        for f in 0..WEIGHTS {
+                            let row = T::weight::<S>(half.map(|half| half[f]));
                             for (k, v) in row.into_iter().enumerate() {
-                                let at = panels.frequency(f * IN + k, width) + (c + i) * width + j;
+                                let at = panels.weight(f * WEIGHTS + k, width) + (c + i) * width + j;
                                 S::store(packed[at..].as_mut_ptr(), v);
                             }
                         }

@@ -134,8 +134,11 @@ unsafe fn tile<S: Simd, A: Points, B: Points, const MR: usize, const NV: usize>(
                         continue;
                     }
                     for (j, v) in acc.into_iter().enumerate() {
+                        let n = t.columns.saturating_sub(j * S::LANES).min(S::LANES);
+                        if n == 0 {
+                            break;
+                        }
                         let c = t.c.add(i * t.c_stride + j * S::LANES);
-                        let n = (t.columns - j * S::LANES).min(S::LANES);
                         let v = if t.accumulate { S::add(v, S::load_partial(c, n)) } else { v };
                         if n == S::LANES { S::store(c, v) } else { S::store_partial(c, v, n) }
                     }
@@ -145,77 +148,97 @@ unsafe fn tile<S: Simd, A: Points, B: Points, const MR: usize, const NV: usize>(
     }
 }
 
-/// Packs `columns` floats from `offset` on of each point, followed by zeros up to `vectors` vectors.
-///
-/// # Safety
-/// Each pointer is readable for `offset + columns` floats; `packed` has `vectors` vectors a pointer. The
-/// processor has the instruction set of `S`.
-#[inline(always)]
-pub(crate) unsafe fn pack_pointers<S: Simd>(
-    points: &[*const f32],
-    offset: usize,
-    columns: usize,
-    vectors: usize,
-    packed: *mut f32,
-) {
-    let mut to = packed;
-    for &point in points {
-        for j in 0..vectors {
-            // SAFETY: the caller's guarantees.
-            unsafe {
-                let from = point.add(offset + j * S::LANES);
-                let n = columns - j * S::LANES;
-                S::store(to, if n >= S::LANES { S::load(from) } else { S::load_partial(from, n) });
-                to = to.add(S::LANES);
+/// Floats of a line: operands are packed line by line, in each point after point.
+pub(crate) const LINE: usize = 16;
+
+/// The sums of two packed lines: `rows` times `columns` of them, `LINE` at most.
+pub(crate) struct Lines {
+    /// Points to add up.
+    pub points: usize,
+    /// A line a point.
+    pub a: *const f32,
+    /// A line a point.
+    pub b: *const f32,
+    /// Row 0, column 0.
+    pub c: *mut f32,
+    /// Distance between rows of C.
+    pub c_stride: usize,
+    /// Rows to write.
+    pub rows: usize,
+    /// Columns to write.
+    pub columns: usize,
+    /// Add what C holds.
+    pub accumulate: bool,
+}
+
+impl Lines {
+    /// # Safety
+    /// The fields describe valid memory; the processor has the instruction set of `S`.
+    #[inline(always)]
+    pub unsafe fn run<S: Simd>(&self) {
+        // SAFETY: the caller's guarantees.
+        unsafe {
+            match S::LANES {
+                16 => self.tiles::<S, 16, 1>(),
+                8 => self.tiles::<S, 4, 2>(),
+                4 => self.tiles::<S, 4, 4>(),
+                _ => self.tiles::<S, 4, 2>(),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`run`](Self::run).
+    #[inline(always)]
+    unsafe fn tiles<S: Simd, const MR: usize, const NV: usize>(&self) {
+        for row in (0..self.rows).step_by(MR) {
+            for column in (0..self.columns).step_by(NV * S::LANES) {
+                // SAFETY: the caller's guarantees.
+                unsafe {
+                    tile::<S, _, _, MR, NV>(&OuterTile {
+                        points: self.points,
+                        a: Strided { start: self.a.add(row), stride: LINE },
+                        b: Strided { start: self.b.add(column), stride: LINE },
+                        c: self.c.add(row * self.c_stride + column),
+                        c_stride: self.c_stride,
+                        rows: 0..MR.min(self.rows - row),
+                        columns: (NV * S::LANES).min(self.columns - column),
+                        accumulate: self.accumulate,
+                    });
+                }
             }
         }
     }
 }
 
-/// Points that [`pack_points`] takes at a time: it reads whole cache lines of a few points, and writes whole lines
-/// of each tile.
-const PACK_GROUP: usize = 8;
-
-/// Packs columns `first..first + columns` of `points` rows of `stride` floats, `MR` columns at a time: tile
-/// after tile, in each point after point. `packed` has `MR * points` floats a tile; what lies beyond the last
-/// column holds anything.
+/// Packs `columns` floats from `offset` on of each point as lines, `line_stride` floats apart, the last filled up with zeros.
 ///
 /// # Safety
-/// The processor has the instruction set of `S`.
+/// Each pointer is readable for `offset + columns` floats; `packed` has a line a point in each of them. The processor has the
+/// instruction set of `S`.
 #[inline(always)]
-pub(crate) unsafe fn pack_points<S: Simd, const MR: usize>(
-    a: &[f32],
-    stride: usize,
-    first: usize,
+pub(crate) unsafe fn pack_lines<S: Simd>(
+    points: impl Iterator<Item = *const f32>,
+    offset: usize,
     columns: usize,
-    points: usize,
-    packed: &mut [f32],
+    packed: *mut f32,
+    line_stride: usize,
 ) {
-    let tiles = columns.div_ceil(MR);
-    assert!(packed.len() >= tiles * points * MR);
-    assert!(points == 0 || (points - 1) * stride + first + columns <= a.len());
-    let vectors = MR.div_ceil(S::LANES);
-    for group in (0..points).step_by(PACK_GROUP) {
-        let group = group..points.min(group + PACK_GROUP);
-        for tile in 0..tiles {
-            let from = first + tile * MR;
-            // Whole vectors may reach beyond the tile's columns, and into points that are written later.
-            let readable = (group.end - 1) * stride + from + vectors * S::LANES <= a.len();
-            let writable = (points - group.end) * MR + MR >= vectors * S::LANES;
-            for p in group.clone() {
-                for j in (0..MR).step_by(S::LANES) {
-                    // SAFETY: within both slices.
-                    unsafe {
-                        let from = a.as_ptr().add(p * stride + from).wrapping_add(j);
-                        let to = packed.as_mut_ptr().add(tile * points * MR + p * MR + j);
-                        if readable && writable {
-                            S::store(to, S::load(from));
-                        } else {
-                            let exist = columns - tile * MR;
-                            let v = S::load_partial(from, exist.saturating_sub(j).min(S::LANES));
-                            S::store_partial(to, v, S::LANES.min(MR - j));
-                        }
-                    }
+    for (p, point) in points.enumerate() {
+        // SAFETY: the caller's guarantees.
+        unsafe {
+            let (mut from, mut to) = (point.add(offset), packed.add(p * LINE));
+            for _ in 0..columns / LINE {
+                for j in (0..LINE).step_by(S::LANES) {
+                    S::store(to.add(j), S::load(from.add(j)));
+                }
+                (from, to) = (from.add(LINE), to.wrapping_add(line_stride));
+            }
+            let rest = columns % LINE;
+            if rest > 0 {
+                for j in (0..LINE).step_by(S::LANES) {
+                    let n = rest.saturating_sub(j).min(S::LANES);
+                    S::store(to.add(j), S::load_partial(from.wrapping_add(j), n));
                 }
             }
         }

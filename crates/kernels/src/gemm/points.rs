@@ -4,22 +4,19 @@
 //! size, whose sums are kept apart so that several threads can work and are then added in order; and into
 //! blocks that fit in cache.
 
-use super::blocking;
-use super::outer_kernel::{self, OuterTile, Strided};
+use super::outer_kernel::{LINE, Lines, pack_lines};
 use super::rows::{self, Grid, Patches};
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
 use crate::simd::{Kernel, Simd, dispatch};
 use std::ops::Range;
 
-/// Rows of a tile.
-const MR: usize = 6;
-/// Most points of a block: a tile's columns of B stay in L1, the rows of A in L2.
-const BLOCK_POINTS: usize = 320;
+/// Most points of a block: a line of B stays in L1, the others and those of A in L2.
+const BLOCK_POINTS: usize = 256;
 /// Rows of A of a task.
-const BLOCK_ROWS: usize = 96;
-/// Columns of a panel at most, on any instruction set.
-const MAX_PANEL_WIDTH: usize = 64;
+const BLOCK_ROWS: usize = 256;
+/// Columns of B that are packed together.
+const PANEL: usize = 64;
 /// Floats that the sums of all parts may take.
 const PARTS_FLOATS: usize = 2 << 20;
 /// Parts at most: enough to keep many threads busy.
@@ -89,34 +86,36 @@ impl PointSum<'_> {
 
     /// Some rows and taps of the sum over some points.
     fn task(&self, points: Range<usize>, rows: Range<usize>, taps: Range<usize>, sum: *mut f32) {
-        let tiles = rows.len().div_ceil(MR);
         let b = Patches { taps: &self.b.taps[taps.clone()], ..self.b };
-        let panel_len = BLOCK_POINTS * MAX_PANEL_WIDTH;
-        scratch::with(panel_len + tiles * MR * BLOCK_POINTS + MAX_PANEL_WIDTH, |memory: &mut [f32]| {
-            let (panel, packed) = memory.split_at_mut(panel_len);
-            scratch::with(taps.len() * BLOCK_POINTS, |table: &mut [usize]| {
-                let table = rows::pointer_table(table);
-                // Even blocks: a short last one would pay the full cost of packing and of adding to C.
-                let block_points = points.len().div_ceil(points.len().div_ceil(BLOCK_POINTS));
-                for start in points.clone().step_by(block_points) {
-                    let block = start..points.end.min(start + block_points);
-                    b.locate(&self.grid, block.clone(), table, BLOCK_POINTS);
-                    let accumulate = start > points.start;
-                    let rows = rows.clone();
-                    dispatch(Block {
-                        sum: self,
-                        taps: &taps,
-                        block,
-                        rows,
-                        packed,
-                        panel,
-                        table,
-                        c: sum,
-                        accumulate,
-                    });
-                }
-            });
-        });
+        let panel_len = BLOCK_POINTS * PANEL;
+        scratch::with(
+            panel_len + rows.len().next_multiple_of(LINE) * BLOCK_POINTS,
+            |memory: &mut [f32]| {
+                let (panel, packed) = memory.split_at_mut(panel_len);
+                scratch::with(taps.len() * BLOCK_POINTS, |table: &mut [usize]| {
+                    let table = rows::pointer_table(table);
+                    // Even blocks: a short last one would pay the full cost of packing and of adding to C.
+                    let block_points = points.len().div_ceil(points.len().div_ceil(BLOCK_POINTS));
+                    for start in points.clone().step_by(block_points) {
+                        let block = start..points.end.min(start + block_points);
+                        b.locate(&self.grid, block.clone(), table, BLOCK_POINTS);
+                        let accumulate = start > points.start;
+                        let rows = rows.clone();
+                        dispatch(Block {
+                            sum: self,
+                            taps: &taps,
+                            block,
+                            rows,
+                            packed,
+                            panel,
+                            table,
+                            c: sum,
+                            accumulate,
+                        });
+                    }
+                });
+            },
+        );
     }
 }
 
@@ -140,40 +139,50 @@ impl Kernel for Block<'_> {
         let PointSum { a, a_stride, a_first, .. } = *self.sum;
         let (points, len) = (self.block.len(), self.sum.b.len);
         let c_stride = self.sum.b.taps.len() * len;
+        let line = points * LINE;
+        let a = &a[self.block.start * a_stride..][..(points - 1) * a_stride + a_first + self.rows.end];
         // SAFETY: A holds all points of the grid; `table` was filled for this block; C has all rows and columns.
         unsafe {
-            let (a, first) = (&a[self.block.start * a_stride..], a_first + self.rows.start);
-            outer_kernel::pack_points::<S, MR>(a, a_stride, first, self.rows.len(), points, self.packed);
-            let width = blocking::panel_width::<S>();
-            let tiles = self.rows.len().div_ceil(MR);
-            // B comes from memory a cache line here and there, which the processor does not see coming. So each
-            // tile asks for a share of the next panel.
-            let share = points.div_ceil(tiles);
+            let first = a_first + self.rows.start;
+            let rows = (0..points).map(|p| a.as_ptr().add(p * a_stride));
+            pack_lines::<S>(rows, first, self.rows.len(), self.packed.as_mut_ptr(), line);
+            // B comes from memory a few cache lines here and there, which the processor does not see coming. So each
+            // line of A asks for a share of the next panel.
+            let share = points.div_ceil(self.rows.len().div_ceil(LINE));
             for (tap, table) in self.table.chunks_exact(BLOCK_POINTS).enumerate() {
-                for column in (0..len).step_by(width) {
-                    let columns = width.min(len - column);
-                    let vectors = columns.div_ceil(S::LANES);
-                    let b = self.panel.as_mut_ptr();
-                    outer_kernel::pack_pointers::<S>(&table[..points], column, columns, vectors, b);
+                let table = &table[..points];
+                for panel in (0..len).step_by(PANEL) {
+                    let end = len.min(panel + PANEL);
+                    pack_lines::<S>(table.iter().copied(), panel, end - panel, self.panel.as_mut_ptr(), line);
                     // After the last panel comes the first of the next block, which mostly lies there.
-                    let next =
-                        if column + width < len { column + width } else { points * self.sum.b.channels };
-                    for (i, row) in (0..self.rows.len()).step_by(MR).enumerate() {
-                        for &point in &table[points.min(i * share)..points.min((i + 1) * share)] {
-                            S::prefetch(point.wrapping_add(next));
+                    let next = if end < len { end } else { points * self.sum.b.channels };
+                    for column in (panel..end).step_by(LINE) {
+                        let b = self.panel.as_ptr().add((column - panel) / LINE * line);
+                        let next = next + column - panel;
+                        for (i, row) in (0..self.rows.len()).step_by(LINE).enumerate() {
+                            for &point in &table[points.min(i * share)..points.min((i + 1) * share)] {
+                                S::prefetch(point.wrapping_add(next));
+                            }
+                            let columns = tap * len + column;
+                            let share = (LINE * points).div_ceil(c_stride);
+                            let p0 = columns / LINE * share;
+                            for p in p0..p0 + share {
+                                S::prefetch(a.as_ptr().wrapping_add((points + p) * a_stride + first + row));
+                            }
+                            let c =
+                                (self.rows.start + row) * c_stride + (self.taps.start + tap) * len + column;
+                            let lines = Lines {
+                                points,
+                                a: self.packed.as_ptr().add(row / LINE * line),
+                                b,
+                                c: self.c.add(c),
+                                c_stride,
+                                rows: LINE.min(self.rows.len() - row),
+                                columns: LINE.min(end - column),
+                                accumulate: self.accumulate,
+                            };
+                            lines.run::<S>();
                         }
-                        let c = (self.rows.start + row) * c_stride + (self.taps.start + tap) * len + column;
-                        let tile = OuterTile {
-                            points,
-                            a: Strided { start: self.packed.as_ptr().add(row * points), stride: MR },
-                            b: Strided { start: b, stride: vectors * S::LANES },
-                            c: self.c.add(c),
-                            c_stride,
-                            rows: 0..MR.min(self.rows.len() - row),
-                            columns,
-                            accumulate: self.accumulate,
-                        };
-                        outer_kernel::outer_tile::<S, _, _, MR>(vectors, &tile);
                     }
                 }
             }

@@ -73,6 +73,36 @@ unsafe impl Simd for Avx2 {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
     }
     #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: the trait's contract.
+        unsafe {
+            for column in (0..8).step_by(4) {
+                // Row i in the lower half, row i + 4 in the upper one: what is left is a transpose of each half.
+                let mut v = [Self::zero(); 4];
+                for (i, v) in v.iter_mut().enumerate() {
+                    let from = from.add(i * from_stride + column);
+                    let lower = _mm256_castps128_ps256(_mm_loadu_ps(from));
+                    *v = _mm256_insertf128_ps::<1>(lower, _mm_loadu_ps(from.add(4 * from_stride)));
+                }
+                let [a, b, c, d] = [
+                    _mm256_castps_pd(_mm256_unpacklo_ps(v[0], v[1])),
+                    _mm256_castps_pd(_mm256_unpackhi_ps(v[0], v[1])),
+                    _mm256_castps_pd(_mm256_unpacklo_ps(v[2], v[3])),
+                    _mm256_castps_pd(_mm256_unpackhi_ps(v[2], v[3])),
+                ];
+                let columns = [
+                    _mm256_unpacklo_pd(a, c),
+                    _mm256_unpackhi_pd(a, c),
+                    _mm256_unpacklo_pd(b, d),
+                    _mm256_unpackhi_pd(b, d),
+                ];
+                for (j, v) in columns.into_iter().enumerate() {
+                    Self::store(to.add((column + j) * to_stride), _mm256_castpd_ps(v));
+                }
+            }
+        }
+    }
+    #[inline(always)]
     unsafe fn add(a: __m256, b: __m256) -> __m256 {
         // SAFETY: the trait's contract.
         unsafe { _mm256_add_ps(a, b) }

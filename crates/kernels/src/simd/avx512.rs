@@ -72,6 +72,38 @@ unsafe impl Simd for Avx512 {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
     }
     #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: the trait's contract.
+        unsafe {
+            for column in (0..16).step_by(4) {
+                // Rows i, i + 4, i + 8 and i + 12 in one vector: what is left is a transpose of each quarter.
+                let mut v = [Self::zero(); 4];
+                for (i, v) in v.iter_mut().enumerate() {
+                    let row = |k: usize| _mm_loadu_ps(from.add((i + 4 * k) * from_stride + column));
+                    *v = _mm512_castps128_ps512(row(0));
+                    *v = _mm512_insertf32x4::<1>(*v, row(1));
+                    *v = _mm512_insertf32x4::<2>(*v, row(2));
+                    *v = _mm512_insertf32x4::<3>(*v, row(3));
+                }
+                let [a, b, c, d] = [
+                    _mm512_castps_pd(_mm512_unpacklo_ps(v[0], v[1])),
+                    _mm512_castps_pd(_mm512_unpackhi_ps(v[0], v[1])),
+                    _mm512_castps_pd(_mm512_unpacklo_ps(v[2], v[3])),
+                    _mm512_castps_pd(_mm512_unpackhi_ps(v[2], v[3])),
+                ];
+                let columns = [
+                    _mm512_unpacklo_pd(a, c),
+                    _mm512_unpackhi_pd(a, c),
+                    _mm512_unpacklo_pd(b, d),
+                    _mm512_unpackhi_pd(b, d),
+                ];
+                for (j, v) in columns.into_iter().enumerate() {
+                    Self::store(to.add((column + j) * to_stride), _mm512_castpd_ps(v));
+                }
+            }
+        }
+    }
+    #[inline(always)]
     unsafe fn add(a: __m512, b: __m512) -> __m512 {
         // SAFETY: the trait's contract.
         unsafe { _mm512_add_ps(a, b) }

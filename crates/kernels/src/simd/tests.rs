@@ -58,6 +58,14 @@ impl Kernel for Check {
             let nan = S::splat(f32::NAN);
             assert!(lanes(S::max(S::zero(), nan)).iter().all(|x| x.is_nan()));
             assert_eq!(lanes(S::max(nan, S::zero())), vec![0.0; S::LANES]);
+            let (rows, columns) = (S::LANES + 3, S::LANES + 1);
+            let block: Vec<f32> = (0..S::LANES * rows).map(|i| i as f32).collect();
+            let mut transposed = vec![-1.0; S::LANES * columns];
+            S::transpose(block.as_ptr(), rows, transposed.as_mut_ptr(), columns);
+            for (i, &x) in transposed.iter().enumerate() {
+                let (j, i) = (i / columns, i % columns);
+                assert_eq!(x, if i < S::LANES { block[i * rows + j] } else { -1.0 });
+            }
             for n in 0..=S::LANES {
                 let mut expected = a.clone();
                 expected[n..].fill(0.0);

@@ -2,7 +2,7 @@
 
 use super::GROUP;
 use super::scheme::Scheme;
-use super::steps::{Plan, Transformed};
+use super::steps::{DEPTH, Part, Plan, Transformed};
 use super::tiles::{Groups, Image, Tiles};
 use super::weights::{self, Panels, WeightView};
 use crate::gemm::statistics::{self, column_statistics};
@@ -83,13 +83,12 @@ pub(super) fn convolve(
     }
     let zeros = vec![0.0; inputs];
     let round = (ROUND_FLOATS / (f.frequencies() * inputs)).max(ROUND_BLOCK).next_multiple_of(ROUND_BLOCK);
-    let one_round = tiles.count <= round;
     let plan = |y| {
         let y = DisjointMut::new(y);
         Plan { f, tiles, panels, x, zeros: &zeros, bias, add, accumulate, relu, y }
     };
     match w {
-        Weights::View(view) if !(one_round && by_outputs_pays(f, &tiles)) => {
+        Weights::View(view) if !by_outputs_pays(f, &tiles) => {
             scratch::with(panels.len(), |packed: &mut [f32]| {
                 weights::pack(view, packed);
                 let epilogue = Epilogue { bias, add, relu, statistics };
@@ -128,7 +127,9 @@ impl Plan<'_> {
             scratch::with(len(inputs) + len(outputs), |memory: &mut [f32]| {
                 let (v, m) = memory.split_at_mut(len(inputs));
                 self.transform_inputs(tiles.clone(), v);
-                self.multiply(tiles.clone(), v, packed, 0..self.panels.count(), m);
+                let panels = &self.panels;
+                let part = Part { packed, layout: panels, inputs: 0..inputs, panels: 0..panels.count() };
+                self.multiply(tiles.clone(), v, part, m);
                 self.transform_outputs(tiles, Transformed { m, first: 0, channels: outputs });
             });
         };
@@ -158,33 +159,42 @@ impl Plan<'_> {
                     let v = unsafe { groups.slice(lie.tile(range.start)..lie.tile(range.start + GROUP)) };
                     self.transform_inputs(tiles.start + range.start..tiles.start + range.end, v);
                 });
-                parallel::for_each_range(panels.count(), at_once, |range| {
-                    let packed = panels.start(range.start)..panels.start(range.end);
-                    match w {
-                        Weights::Packed(all) => self.outputs(&tiles, v, &all[packed], range),
-                        Weights::View(view) => scratch::with(packed.len(), |part: &mut [f32]| {
-                            for panel in range.clone() {
-                                let to = panels.start(panel) - packed.start
-                                    ..panels.start(panel + 1) - packed.start;
-                                weights::pack_panel(view, panels, panel, &mut part[to]);
-                            }
-                            self.outputs(&tiles, v, part, range);
-                        }),
-                    }
-                });
+                parallel::for_each_range(panels.count(), at_once, |range| self.outputs(&tiles, v, w, range));
             });
         }
     }
 
-    /// The outputs of some panels for all tiles; `packed` holds these panels.
-    fn outputs(&self, tiles: &Range<usize>, v: &[f32], packed: &[f32], panels: Range<usize>) {
-        let first = panels.start * self.panels.width;
-        let channels = (panels.end * self.panels.width).min(self.panels.outputs) - first;
+    /// The outputs of some panels for all tiles.
+    fn outputs(&self, tiles: &Range<usize>, v: &[f32], w: Weights, panels: Range<usize>) {
+        let all = &self.panels;
+        let first = panels.start * all.width;
+        let channels = (panels.end * all.width).min(all.outputs) - first;
         scratch::with(self.f.groups(channels).len(ROUND_BLOCK), |m: &mut [f32]| {
             for start in tiles.clone().step_by(ROUND_BLOCK) {
                 let block = start..tiles.end.min(start + ROUND_BLOCK);
-                let v = &v[self.f.groups(self.panels.inputs).tile(start - tiles.start)..];
-                self.multiply(block.clone(), v, packed, panels.clone(), m);
+                let v = &v[self.f.groups(all.inputs).tile(start - tiles.start)..];
+                let mut multiply = |packed: &[f32], layout: &Panels, inputs: Range<usize>| {
+                    self.multiply(
+                        block.clone(),
+                        v,
+                        Part { packed, layout, inputs, panels: panels.clone() },
+                        m,
+                    );
+                };
+                match w {
+                    Weights::Packed(packed) => {
+                        multiply(&packed[all.start(panels.start)..all.start(panels.end)], all, 0..all.inputs);
+                    }
+                    Weights::View(view) => {
+                        for input in (0..all.inputs).step_by(DEPTH) {
+                            let inputs = input..all.inputs.min(input + DEPTH);
+                            let layout = Panels { inputs: inputs.len(), ..*all };
+                            weights::with_packed(view, input, &layout, panels.clone(), |packed| {
+                                multiply(packed, &layout, inputs);
+                            });
+                        }
+                    }
+                }
                 self.transform_outputs(block, Transformed { m, first, channels });
             }
         });

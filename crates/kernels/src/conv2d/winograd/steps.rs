@@ -7,13 +7,14 @@ use super::tiles::Tiles;
 use super::transform::{self, Stride1, Stride2, Stride2Transposed, Transform};
 use super::weights::Panels;
 use super::{GROUP, WEIGHTS};
+use crate::gemm::outer_kernel::LINE;
 use crate::gemm::statistics::BlockStatistics;
 use crate::parallel::DisjointMut;
 use crate::simd::{Kernel, Simd, dispatch};
 use std::ops::Range;
 
-/// Inputs that are summed up before the result is stored: a panel of weights stays in L1.
-const DEPTH: usize = 256;
+/// Inputs that are summed up before the result is stored: rows of a panel of weights that stay in L2, if not in L1.
+pub(super) const DEPTH: usize = 256;
 /// Most frequencies that are multiplied with one transformed weight.
 const MOST_OF_WEIGHT: usize = CELLS * CELLS;
 
@@ -41,6 +42,18 @@ pub(super) struct Transformed<'a> {
     pub channels: usize,
 }
 
+/// Transformed weights of some panels and inputs.
+pub(super) struct Part<'a> {
+    /// Those of the first panel come first.
+    pub packed: &'a [f32],
+    /// How they lie.
+    pub layout: &'a Panels,
+    /// The inputs that their rows are for, from a multiple of [`DEPTH`] on.
+    pub inputs: Range<usize>,
+    /// The panels.
+    pub panels: Range<usize>,
+}
+
 impl Plan<'_> {
     /// Step 1: fills `v`, [`Filter::groups`] of all inputs.
     pub fn transform_inputs(&self, tiles: Range<usize>, v: &mut [f32]) {
@@ -48,17 +61,10 @@ impl Plan<'_> {
         dispatch(TransformInputs { plan: self, tiles, v });
     }
 
-    /// Step 2: `m[frequency] = v[frequency] * weights[frequency]` for the tiles that need it and some panels, which
-    /// are all that `packed` holds.
-    pub fn multiply(
-        &self,
-        tiles: Range<usize>,
-        v: &[f32],
-        packed: &[f32],
-        panels: Range<usize>,
-        m: &mut [f32],
-    ) {
-        dispatch(Multiply { plan: self, range: panels, tiles, v, packed, m });
+    /// Step 2: `m[frequency] = v[frequency] * weights[frequency]` for the tiles that need it; from the second part of the inputs
+    /// on added to `m`.
+    pub fn multiply(&self, tiles: Range<usize>, v: &[f32], part: Part, m: &mut [f32]) {
+        dispatch(Multiply { plan: self, tiles, v, part, m });
     }
 
     /// Step 3: writes the outputs of tiles, through the epilogue.
@@ -114,12 +120,17 @@ impl TransformInputs<'_> {
         let TransformInputs { plan, tiles, v } = self;
         let channels = plan.panels.inputs;
         let groups = plan.f.groups(channels);
+        let pixels = |tile| plan.tiles.inputs::<IN>(tile, plan.x, &plan.f.input, plan.zeros);
+        let mut next = pixels(tiles.start);
+        let last = tiles.end - 1;
         for (i, tile) in tiles.enumerate() {
-            let pixels = plan.tiles.inputs::<IN>(tile, plan.x, &plan.f.input, plan.zeros);
+            let this = next;
+            next = pixels(last.min(tile + 1));
             let to = v[groups.tile(i)..].as_mut_ptr();
             // SAFETY: each pixel has `channels` floats, and so has each frequency of the tile.
             unsafe {
-                transform::input_tile::<S, T, IN, FREQ, TO>(&pixels, channels, to, groups.frequency());
+                let strides = [groups.frequency(), LINE];
+                transform::input_tile::<S, T, IN, FREQ, TO>(&this, &next, channels, to, strides);
             }
         }
     }
@@ -127,10 +138,9 @@ impl TransformInputs<'_> {
 
 struct Multiply<'a> {
     plan: &'a Plan<'a>,
-    range: Range<usize>,
     tiles: Range<usize>,
     v: &'a [f32],
-    packed: &'a [f32],
+    part: Part<'a>,
     m: &'a mut [f32],
 }
 
@@ -138,14 +148,15 @@ impl Kernel for Multiply<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Multiply { plan, range, tiles, v, packed, m } = self;
-        let panels = &plan.panels;
-        let inputs = panels.inputs;
-        let first = range.start * panels.width;
-        let outputs = (range.end * panels.width).min(panels.outputs) - first;
-        let (from, to) = (plan.f.groups(inputs), plan.f.groups(outputs));
+        let Multiply { plan, tiles, v, part, m } = self;
+        let Part { packed, layout, inputs, panels: range } = part;
+        let all_inputs = plan.panels.inputs;
+        let first = range.start * layout.width;
+        let outputs = (range.end * layout.width).min(layout.outputs) - first;
+        let (from, to) = (plan.f.groups(all_inputs), plan.f.groups(outputs));
         assert!(v.len() >= from.len(tiles.len()) && m.len() >= to.len(tiles.len()));
-        assert!(packed.len() >= panels.start(range.end) - panels.start(range.start));
+        assert!(packed.len() >= layout.start(range.end) - layout.start(range.start));
+        assert!(inputs.end <= all_inputs && inputs.len() == layout.inputs);
         for weight in 0..WEIGHTS * WEIGHTS {
             let mut frequencies = [const { (0, 0..0) }; MOST_OF_WEIGHT];
             let mut count = 0;
@@ -155,13 +166,13 @@ impl Kernel for Multiply<'_> {
                 count += 1;
             }
             for panel in range.clone() {
-                let (column, width) = panels.columns(panel);
-                let start = panels.start(panel) - panels.start(range.start) + panels.weight(weight, width);
-                for depth in (0..inputs).step_by(DEPTH) {
-                    let len = DEPTH.min(inputs - depth);
-                    let b = packed[start + depth * width..].as_ptr();
+                let (column, width) = layout.columns(panel);
+                let start = layout.start(panel) - layout.start(range.start) + layout.weight(weight, width);
+                for depth in inputs.clone().step_by(DEPTH) {
+                    let len = DEPTH.min(inputs.end - depth);
+                    let b = packed[start + (depth - inputs.start) * width..].as_ptr();
                     for (frequency, groups) in &frequencies[..count] {
-                        // SAFETY: each group has GROUP rows of `inputs` and `outputs` floats, whether all of its
+                        // SAFETY: each group has GROUP rows of `all_inputs` and `outputs` floats, whether all of its
                         // tiles exist or not; the panel has `len` rows from `depth` on.
                         unsafe {
                             let run = Run {
@@ -170,7 +181,7 @@ impl Kernel for Multiply<'_> {
                                 a: v.as_ptr()
                                     .add(from.group(groups.start) + frequency * from.frequency() + depth),
                                 a_group: from.group(1),
-                                a_stride: inputs,
+                                a_stride: all_inputs,
                                 b,
                                 c: m.as_mut_ptr().add(
                                     to.group(groups.start) + frequency * to.frequency() + column - first,
@@ -226,11 +237,18 @@ impl TransformOutputs<'_> {
     {
         let TransformOutputs { plan, tiles, from: Transformed { m, first, channels } } = self;
         let groups = plan.f.groups(channels);
+        let mut next = plan.tiles.outputs::<TO>(tiles.start, &plan.f.output);
+        let last = tiles.end - 1;
         for (i, tile) in tiles.enumerate() {
-            let pixels = plan.tiles.outputs::<TO>(tile, &plan.f.output);
+            let pixels = next;
+            next = plan.tiles.outputs::<TO>(last.min(tile + 1), &plan.f.output);
             let from = m[groups.tile(i)..].as_ptr();
             for c in (0..channels).step_by(S::LANES) {
                 let channel = first + c;
+                for &pixel in next.as_flattened() {
+                    // SAFETY: a hint.
+                    unsafe { S::prefetch(plan.y.as_mut_ptr().wrapping_add(pixel.wrapping_add(channel))) };
+                }
                 // SAFETY: each frequency of the tile has `channels` floats; pixels that
                 // are not MAX lie inside y, and these channels of them are this task's alone.
                 unsafe {

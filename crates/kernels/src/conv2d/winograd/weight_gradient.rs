@@ -9,15 +9,12 @@ use super::scheme::Scheme;
 use super::tiles::Tiles;
 use super::transform::{self, Stride1, Stride2, TapTransform, Transform};
 use super::{Filter, GAP, OUT, WEIGHTS};
-use crate::gemm::blocking;
-use crate::gemm::outer_kernel::{OuterTile, Strided, outer_tile, pack_points};
+use crate::gemm::outer_kernel::{LINE, Lines};
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
 use crate::simd::{Kernel, Simd, dispatch};
 use std::ops::Range;
 
-/// Rows of a tile of the products.
-const MR: usize = 6;
 /// Floats of transformed tiles of a round, which go through the L3 cache.
 const ROUND_FLOATS: usize = if cfg!(test) { 1 << 16 } else { 1 << 20 };
 /// Fewest tiles of a round: each round reads and writes all sums.
@@ -70,7 +67,7 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Fills `v` (frequency, panel of inputs, tile, input) and `e` (frequency, tile, output).
+    /// Fills `v` and `e` (frequency, line of channels, tile, channel of the line).
     fn transform(&self, tiles: &Range<usize>, v: &DisjointMut<f32>, e: &DisjointMut<f32>) {
         parallel::for_each_range(tiles.len(), TILES, |part| {
             dispatch(TransformTiles { plan: self, tiles, part, v, e });
@@ -102,21 +99,8 @@ impl Plan<'_> {
             for (frequency, needed) in self.tiles.of_weight(tiles, weight) {
                 let v = &v[frequency * stride(count, inputs)..][..count * inputs];
                 let e = &e[frequency * stride(count, outputs)..][..count * outputs];
-                scratch::with(rows.len().next_multiple_of(MR) * needed.len() + 64, |packed: &mut [f32]| {
-                    let rows = rows.clone();
-                    dispatch(Products {
-                        v,
-                        e,
-                        rows,
-                        inputs,
-                        outputs,
-                        count,
-                        needed,
-                        packed,
-                        sums,
-                        accumulate,
-                    });
-                });
+                let rows = rows.clone();
+                dispatch(Products { v, e, rows, inputs, count, needed, sums, accumulate });
                 accumulate = true;
             }
             if !accumulate {
@@ -172,20 +156,8 @@ impl TransformTiles<'_> {
         let plan = self.plan;
         let (inputs, outputs) = (plan.f.input.channels, plan.f.output.channels);
         let count = self.tiles.len();
-        for i in self.part {
-            let tile = self.tiles.start + i;
-            let pixels = plan.tiles.inputs::<IN>(tile, plan.x, &plan.f.input, plan.zeros);
-            let width = blocking::panel_width::<S>();
-            for column in (0..inputs).step_by(width) {
-                let width = width.min(inputs - column);
-                // SAFETY: `v` and `e` hold this round's tiles, and each tile is transformed once; pixels and
-                // zeros have all channels.
-                unsafe {
-                    let to = self.v.as_mut_ptr().add(column * count + i * width);
-                    let pixels = pixels.map(|row| row.map(|p| p.add(column)));
-                    transform::input_tile::<S, T, IN, FREQ, OUT>(&pixels, width, to, stride(count, inputs));
-                }
-            }
+        let inputs_of = |tile| plan.tiles.inputs::<IN>(tile, plan.x, &plan.f.input, plan.zeros);
+        let outputs_of = |tile| {
             let mut pixels = [[plan.zeros.as_ptr(); OUT]; OUT];
             let offsets = plan.tiles.outputs::<OUT>(tile, &plan.f.output);
             for (p, &offset) in pixels.as_flattened_mut().iter_mut().zip(offsets.as_flattened()) {
@@ -193,10 +165,24 @@ impl TransformTiles<'_> {
                     *p = plan.dy[offset..].as_ptr();
                 }
             }
-            // SAFETY: as above.
+            pixels
+        };
+        let first = self.tiles.start + self.part.start;
+        let (mut next_x, mut next_dy) = (inputs_of(first), outputs_of(first));
+        let last = self.tiles.start + self.part.end - 1;
+        for i in self.part {
+            let after = last.min(self.tiles.start + i + 1);
+            let (pixels, dy) = (next_x, next_dy);
+            (next_x, next_dy) = (inputs_of(after), outputs_of(after));
+            // SAFETY: `v` and `e` hold this round's tiles, and each tile is transformed once; pixels and
+            // zeros have all channels.
             unsafe {
-                let to = self.e.as_mut_ptr().add(i * outputs);
-                transform::output_gradient_tile::<S, T, FREQ>(&pixels, outputs, to, stride(count, outputs));
+                let to = self.v.as_mut_ptr().add(i * LINE);
+                let strides = [stride(count, inputs), count * LINE];
+                transform::input_tile::<S, T, IN, FREQ, OUT>(&pixels, &next_x, inputs, to, strides);
+                let to = self.e.as_mut_ptr().add(i * LINE);
+                let strides = [stride(count, outputs), count * LINE];
+                transform::output_gradient_tile::<S, T, FREQ>(&dy, &next_dy, outputs, to, strides);
             }
         }
     }
@@ -207,12 +193,10 @@ struct Products<'a> {
     e: &'a [f32],
     rows: Range<usize>,
     inputs: usize,
-    outputs: usize,
     /// Tiles in `v` and `e`.
     count: usize,
     /// Those that are summed up.
     needed: Range<usize>,
-    packed: &'a mut [f32],
     sums: &'a mut [f32],
     accumulate: bool,
 }
@@ -221,30 +205,22 @@ impl Kernel for Products<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Products { v, e, rows, inputs, outputs, count, needed, packed, sums, accumulate } = self;
-        let points = needed.len();
-        let e = &e[needed.start * outputs..needed.end * outputs];
-        // SAFETY: `e` has `points` rows of `outputs` floats; a panel of `v` has `count` rows; the last tile of
-        // rows is short.
-        unsafe {
-            pack_points::<S, MR>(e, outputs, rows.start, rows.len(), points, packed);
-            let width = blocking::panel_width::<S>();
-            for column in (0..inputs).step_by(width) {
-                let width = width.min(inputs - column);
-                for row in (0..rows.len()).step_by(MR) {
-                    let b = &v[column * count + needed.start * width..][..points * width];
-                    let tile = OuterTile {
-                        points,
-                        a: Strided { start: packed[row * points..].as_ptr(), stride: MR },
-                        b: Strided { start: b.as_ptr(), stride: width },
-                        c: sums[row * inputs + column..].as_mut_ptr(),
-                        c_stride: inputs,
-                        rows: 0..MR.min(rows.len() - row),
-                        columns: width,
-                        accumulate,
-                    };
-                    outer_tile::<S, _, _, MR>(width / S::LANES, &tile);
-                }
+        let Products { v, e, rows, inputs, count, needed, sums, accumulate } = self;
+        let line = |of: &[f32], channel: usize| of[channel * count + needed.start * LINE..].as_ptr();
+        for column in (0..inputs).step_by(LINE) {
+            for row in rows.clone().step_by(LINE) {
+                let lines = Lines {
+                    points: needed.len(),
+                    a: line(e, row),
+                    b: line(v, column),
+                    c: sums[(row - rows.start) * inputs + column..].as_mut_ptr(),
+                    c_stride: inputs,
+                    rows: LINE,
+                    columns: LINE,
+                    accumulate,
+                };
+                // SAFETY: `v` and `e` have `count` tiles of each line; channels come in whole lines.
+                unsafe { lines.run::<S>() };
             }
         }
     }

@@ -5,7 +5,13 @@ use super::transform::{Stride1, Stride2, TapTransform};
 use super::{CHANNEL_GRANULE, GAP, WEIGHTS};
 use crate::gemm::blocking;
 use crate::parallel::{self, DisjointMut};
+use crate::scratch;
 use crate::simd::{Kernel, Simd, dispatch};
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+/// Lanes of the longest vector.
+const MAX_LANES: usize = 16;
 
 /// Taps in any order of channels.
 #[derive(Clone, Copy)]
@@ -95,21 +101,41 @@ pub(super) fn pack(w: &WeightView, packed: &mut [f32]) {
         for panel in range {
             // SAFETY: panels do not overlap.
             let packed = unsafe { packed.slice(panels.start(panel)..panels.start(panel + 1)) };
-            pack_panel(w, &panels, panel, packed);
+            pack_panel(w, 0, &panels, panel, packed);
         }
     });
 }
 
-/// Transforms the weights of one panel.
-pub(super) fn pack_panel(w: &WeightView, panels: &Panels, panel: usize, packed: &mut [f32]) {
+/// Calls `f` with the transformed weights of some panels.
+pub(super) fn with_packed<R>(
+    w: &WeightView,
+    first_input: usize,
+    layout: &Panels,
+    panels: Range<usize>,
+    f: impl FnOnce(&[f32]) -> R,
+) -> R {
+    let base = layout.start(panels.start);
+    scratch::with(layout.start(panels.end) - base, |packed: &mut [f32]| {
+        for panel in panels {
+            let to = layout.start(panel) - base..layout.start(panel + 1) - base;
+            pack_panel(w, first_input, layout, panel, &mut packed[to]);
+        }
+        f(packed)
+    })
+}
+
+/// Transforms the weights of one panel, for as many inputs as `panels` says from `first_input` on.
+fn pack_panel(w: &WeightView, first_input: usize, panels: &Panels, panel: usize, packed: &mut [f32]) {
     let last = (w.inputs - 1) * w.input_stride + (w.outputs - 1) * w.output_stride + 8 * w.tap_stride;
-    assert!(last < w.data.len() && w.inputs.is_multiple_of(CHANNEL_GRANULE));
+    assert!(last < w.data.len() && first_input + panels.inputs <= w.inputs);
+    assert!(panels.inputs.is_multiple_of(CHANNEL_GRANULE) && panels.outputs == w.outputs);
     assert_eq!(packed.len(), panels.start(panel + 1) - panels.start(panel));
-    dispatch(Panel { w, panels, panel, packed });
+    dispatch(Panel { w, first_input, panels, panel, packed });
 }
 
 struct Panel<'a> {
     w: &'a WeightView<'a>,
+    first_input: usize,
     panels: &'a Panels,
     panel: usize,
     packed: &'a mut [f32],
@@ -134,33 +160,38 @@ impl Panel<'_> {
     /// The processor has the instruction set of `S`.
     #[inline(always)]
     unsafe fn transform<S: Simd, T: TapTransform<FREQ>, const FREQ: usize>(self) {
-        let Panel { w, panels, panel, packed } = self;
+        let Panel { w, first_input, panels, panel, packed } = self;
         let (first, width) = panels.columns(panel);
-        for c in (0..w.inputs).step_by(CHANNEL_GRANULE) {
+        let row = panels.weight(1, width);
+        let mut blocks = [const { MaybeUninit::<f32>::uninit() }; 9 * CHANNEL_GRANULE * MAX_LANES];
+        for c in (0..panels.inputs).step_by(CHANNEL_GRANULE) {
             for j in (0..width).step_by(S::LANES) {
-                // SAFETY: `pack_panel` checked that all weights exist and channels come in whole granules.
+                // SAFETY: `pack_panel` checked that all weights exist, that channels come in whole granules, and that
+                // `packed` holds a row of `width` floats for each weight and input. `load_block` fills the blocks.
                 unsafe {
-                    let from = w.data.as_ptr().add(c * w.input_stride + (first + j) * w.output_stride);
-                    let mut block = [[0.0; CHANNEL_GRANULE * CHANNEL_GRANULE]; 9];
-                    for (tap, block) in block.iter_mut().enumerate() {
-                        let tap = if w.mirrored { 8 - tap } else { tap };
-                        let from = from.add(tap * w.tap_stride);
-                        load_block::<S>(from, w.input_stride, w.output_stride, block);
+                    let from = w.data.as_ptr();
+                    let from = from.add((first_input + c) * w.input_stride + (first + j) * w.output_stride);
+                    let block = |tap: usize| tap * CHANNEL_GRANULE * S::LANES;
+                    let blocks = blocks.as_mut_ptr().cast::<f32>();
+                    for tap in 0..9 {
+                        let from = from.add(if w.mirrored { 8 - tap } else { tap } * w.tap_stride);
+                        load_block::<S>(from, w.input_stride, w.output_stride, blocks.add(block(tap)));
                     }
                     for i in 0..CHANNEL_GRANULE {
-                        let mut g = [[S::zero(); 3]; 3];
-                        for (g, block) in g.as_flattened_mut().iter_mut().zip(&block) {
-                            *g = S::load(block.as_ptr().add(i * S::LANES));
+                        let mut half = [[S::zero(); 3]; WEIGHTS];
+                        for column in 0..3 {
+                            let mut g = [S::zero(); 3];
+                            for (k, g) in g.iter_mut().enumerate() {
+                                *g = S::load(blocks.add(block(3 * k + column) + i * S::LANES));
+                            }
+                            for (half, v) in half.iter_mut().zip(T::weight::<S>(g)) {
+                                half[column] = v;
+                            }
                         }
-                        let mut half = [[S::zero(); WEIGHTS]; 3];
-                        for (column, half) in half.iter_mut().enumerate() {
-                            *half = T::weight::<S>(g.map(|row| row[column]));
-                        }
-                        for f in 0..WEIGHTS {
-                            let row = T::weight::<S>(half.map(|half| half[f]));
-                            for (k, v) in row.into_iter().enumerate() {
-                                let at = panels.weight(f * WEIGHTS + k, width) + (c + i) * width + j;
-                                S::store(packed[at..].as_mut_ptr(), v);
+                        let to = packed.as_mut_ptr().add((c + i) * width + j);
+                        for (f, half) in half.into_iter().enumerate() {
+                            for (k, v) in T::weight::<S>(half).into_iter().enumerate() {
+                                S::store(to.add((f * WEIGHTS + k) * row), v);
                             }
                         }
                     }
@@ -173,19 +204,23 @@ impl Panel<'_> {
 /// Reads `CHANNEL_GRANULE` inputs of `LANES` outputs as (input, output).
 ///
 /// # Safety
-/// They are readable, and the processor has the instruction set.
+/// They are readable, `to` holds as many, and the processor has the instruction set.
 #[inline(always)]
-unsafe fn load_block<S: Simd>(from: *const f32, input_stride: usize, output_stride: usize, to: &mut [f32]) {
-    for i in 0..CHANNEL_GRANULE {
-        // SAFETY: the caller's guarantees; the block holds CHANNEL_GRANULE vectors.
-        unsafe {
-            if output_stride == 1 {
-                S::store(to[i * S::LANES..].as_mut_ptr(), S::load(from.add(i * input_stride)));
-            } else {
-                // Runs along the inputs, which are neighbours then.
-                for (lane, to) in to[i * S::LANES..].iter_mut().enumerate().take(S::LANES) {
-                    *to = *from.add(i * input_stride + lane * output_stride);
-                }
+unsafe fn load_block<S: Simd>(from: *const f32, input_stride: usize, output_stride: usize, to: *mut f32) {
+    // SAFETY: the caller's guarantees.
+    unsafe {
+        if output_stride == 1 {
+            for i in 0..CHANNEL_GRANULE {
+                S::prefetch(from.wrapping_add((i + CHANNEL_GRANULE) * input_stride));
+                S::store(to.add(i * S::LANES), S::load(from.add(i * input_stride)));
+            }
+        } else {
+            // Inputs are neighbours then.
+            for o in 0..S::LANES {
+                S::prefetch(from.wrapping_add(o * output_stride + CHANNEL_GRANULE));
+            }
+            for i in (0..CHANNEL_GRANULE).step_by(S::LANES) {
+                S::transpose(from.add(i), output_stride, to.add(i * S::LANES), S::LANES);
             }
         }
     }

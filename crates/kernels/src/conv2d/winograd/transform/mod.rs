@@ -7,6 +7,7 @@ pub(super) use stride1::Stride1;
 pub(super) use stride2::{Stride2, Stride2Transposed};
 
 use super::{OUT, WEIGHTS};
+use crate::gemm::outer_kernel::LINE;
 use crate::simd::Simd;
 
 /// An algorithm in one dimension: `IN` inputs and the taps become frequencies, these are multiplied, and the products become
@@ -46,7 +47,8 @@ pub(super) trait TapTransform<const FREQ: usize> {
     unsafe fn output_gradient<S: Simd>(e: [S::V; OUT]) -> [S::V; FREQ];
 }
 
-/// `B^T d B` of a tile of pixels of `channels` channels; frequency f is written `f * stride` floats from `to`.
+/// `B^T d B` of a tile of pixels of `channels` channels, while the `next` tile's are asked for. Frequency f of line l of 16
+/// channels is written `f * strides[0] + l * strides[1]` floats from `to`.
 ///
 /// # Safety
 /// Pixels and frequencies have `channels` floats, a multiple of `LANES`; the processor has the instruction
@@ -54,9 +56,10 @@ pub(super) trait TapTransform<const FREQ: usize> {
 #[inline(always)]
 pub(super) unsafe fn input_tile<S, T, const IN: usize, const FREQ: usize, const TO: usize>(
     pixels: &[[*const f32; IN]; IN],
+    next: &[[*const f32; IN]; IN],
     channels: usize,
     to: *mut f32,
-    stride: usize,
+    strides: [usize; 2],
 ) where
     S: Simd,
     T: Transform<IN, FREQ, TO>,
@@ -64,11 +67,15 @@ pub(super) unsafe fn input_tile<S, T, const IN: usize, const FREQ: usize, const 
     for channel in (0..channels).step_by(S::LANES) {
         // SAFETY: the caller's guarantees.
         unsafe {
+            let to = to.add(channel / LINE * strides[1] + channel % LINE);
             let mut half = [[S::zero(); IN]; FREQ];
             for j in 0..IN {
                 let mut d = [S::zero(); IN];
                 for (d, row) in d.iter_mut().zip(pixels) {
                     *d = S::load(row[j].add(channel));
+                }
+                for row in next {
+                    S::prefetch(row[j].wrapping_add(channel));
                 }
                 for (half, v) in half.iter_mut().zip(T::input::<S>(d)) {
                     half[j] = v;
@@ -76,7 +83,7 @@ pub(super) unsafe fn input_tile<S, T, const IN: usize, const FREQ: usize, const 
             }
             for (i, row) in half.into_iter().enumerate() {
                 for (j, v) in T::input::<S>(row).into_iter().enumerate() {
-                    S::store(to.add((i * FREQ + j) * stride + channel), v);
+                    S::store(to.add((i * FREQ + j) * strides[0]), v);
                 }
             }
         }
@@ -116,25 +123,30 @@ where
     }
 }
 
-/// `A e A^T` of a tile of output gradients of `channels` channels; frequency f is written `f * stride` floats from `to`.
+/// `A e A^T` of a tile of output gradients of `channels` channels, written as [`input_tile`] does.
 ///
 /// # Safety
 /// As [`input_tile`].
 #[inline(always)]
 pub(super) unsafe fn output_gradient_tile<S: Simd, T: TapTransform<FREQ>, const FREQ: usize>(
     pixels: &[[*const f32; OUT]; OUT],
+    next: &[[*const f32; OUT]; OUT],
     channels: usize,
     to: *mut f32,
-    stride: usize,
+    strides: [usize; 2],
 ) {
     for channel in (0..channels).step_by(S::LANES) {
         // SAFETY: the caller's guarantees.
         unsafe {
+            let to = to.add(channel / LINE * strides[1] + channel % LINE);
             let mut half = [[S::zero(); OUT]; FREQ];
             for j in 0..OUT {
                 let mut e = [S::zero(); OUT];
                 for (e, row) in e.iter_mut().zip(pixels) {
                     *e = S::load(row[j].add(channel));
+                }
+                for row in next {
+                    S::prefetch(row[j].wrapping_add(channel));
                 }
                 for (half, v) in half.iter_mut().zip(T::output_gradient::<S>(e)) {
                     half[j] = v;
@@ -142,7 +154,7 @@ pub(super) unsafe fn output_gradient_tile<S: Simd, T: TapTransform<FREQ>, const 
             }
             for (i, row) in half.into_iter().enumerate() {
                 for (j, v) in T::output_gradient::<S>(row).into_iter().enumerate() {
-                    S::store(to.add((i * FREQ + j) * stride + channel), v);
+                    S::store(to.add((i * FREQ + j) * strides[0]), v);
                 }
             }
         }

@@ -1,9 +1,6 @@
 //! Vectors along the channels of one position, with a shorter one at the end.
 
-use crate::simd::Simd;
-
-/// Lanes of the longest vector.
-const MAX_LANES: usize = 16;
+use crate::simd::{MAX_LANES, Simd};
 
 /// Calls `f(first channel, n)` for each vector of `n` channels: as many as it holds, and fewer in the last.
 ///

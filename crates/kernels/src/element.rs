@@ -1,12 +1,9 @@
 //! The types of numbers that activations are stored as. Whatever they are, computing is done in float32.
 
-use crate::simd::Simd;
+use crate::simd::{MAX_LANES, Simd};
 use bytemuck::Pod;
 use half::bf16;
 use std::fmt::Debug;
-
-/// Lanes of the longest vector.
-const MAX_LANES: usize = 16;
 
 /// A stored number: float32, or bfloat16, which is its upper half.
 ///
@@ -23,32 +20,13 @@ pub trait Element: Pod + PartialEq + Debug + Default + Send + Sync {
     ///
     /// # Safety
     /// The processor must have the instruction set of `S`, and `p` point to `n` numbers, at most its lanes.
-    #[inline(always)]
-    unsafe fn load<S: Simd>(p: *const Self, n: usize) -> S::V {
-        let mut lanes = [0.0; MAX_LANES];
-        for (i, lane) in lanes.iter_mut().enumerate().take(n) {
-            // SAFETY: the caller's promise.
-            *lane = unsafe { *p.add(i) }.widen();
-        }
-        // SAFETY: the caller's promise; no vector has more than MAX_LANES.
-        unsafe { S::load(lanes.as_ptr()) }
-    }
+    unsafe fn load<S: Simd>(p: *const Self, n: usize) -> S::V;
 
     /// Writes the first `n` lanes.
     ///
     /// # Safety
     /// As for [`load`](Self::load).
-    #[inline(always)]
-    unsafe fn store<S: Simd>(p: *mut Self, v: S::V, n: usize) {
-        let mut lanes = [0.0; MAX_LANES];
-        // SAFETY: the caller's promise; no vector has more than MAX_LANES.
-        unsafe {
-            S::store(lanes.as_mut_ptr(), v);
-            for (i, &lane) in lanes.iter().enumerate().take(n) {
-                *p.add(i) = Self::narrow(lane);
-            }
-        }
-    }
+    unsafe fn store<S: Simd>(p: *mut Self, v: S::V, n: usize);
 }
 
 impl Element for f32 {
@@ -85,6 +63,30 @@ impl Element for bf16 {
         let bits = if x.is_nan() { bits | 0x0040_0000 } else { rounded };
         bf16::from_bits((bits >> 16) as u16)
     }
+    #[inline(always)]
+    unsafe fn load<S: Simd>(p: *const bf16, n: usize) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if n == S::LANES {
+                return S::load_bf16(p);
+            }
+            let mut lanes = [bf16::ZERO; MAX_LANES];
+            p.copy_to_nonoverlapping(lanes.as_mut_ptr(), n);
+            S::load_bf16(lanes.as_ptr())
+        }
+    }
+    #[inline(always)]
+    unsafe fn store<S: Simd>(p: *mut bf16, v: S::V, n: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if n == S::LANES {
+                return S::store_bf16(p, v);
+            }
+            let mut lanes = [bf16::ZERO; MAX_LANES];
+            S::store_bf16(lanes.as_mut_ptr(), v);
+            p.copy_from_nonoverlapping(lanes.as_ptr(), n);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -105,23 +107,41 @@ mod tests {
         }
     }
 
+    /// Every pattern of the upper half, with lower halves around a tie, in every lane.
     #[test]
-    fn vectors_of_bfloat16_hold_what_they_were_made_of() {
-        struct Copy<'a>(&'a [bf16], &'a mut [bf16]);
-        impl Kernel for Copy<'_> {
+    fn vectors_of_bfloat16_round_as_the_library_does() {
+        struct Round<'a>(&'a [f32], &'a mut [bf16]);
+        impl Kernel for Round<'_> {
             type Out = ();
             #[inline(always)]
             unsafe fn run<S: Simd>(self) {
                 for n in 0..=S::LANES {
                     self.1.fill(bf16::ONE);
-                    // SAFETY: there are 16 numbers in each.
-                    unsafe { bf16::store::<S>(self.1.as_mut_ptr(), bf16::load::<S>(self.0.as_ptr(), n), n) };
-                    assert_eq!(self.1[..n], self.0[..n]);
-                    assert!(self.1[n..].iter().all(|&x| x == bf16::ONE));
+                    // SAFETY: there are MAX_LANES numbers in each.
+                    let again = unsafe {
+                        bf16::store::<S>(self.1.as_mut_ptr(), S::load(self.0.as_ptr()), n);
+                        let mut again = [0.0; MAX_LANES];
+                        S::store(again.as_mut_ptr(), bf16::load::<S>(self.1.as_ptr(), n));
+                        again
+                    };
+                    for (i, (found, again)) in self.1.iter().zip(again).enumerate() {
+                        let expected = if i < n { bf16::from_f32(self.0[i]) } else { bf16::ONE };
+                        assert_eq!(found.to_bits(), expected.to_bits(), "{:e}", self.0[i]);
+                        let expected = if i < n { found.to_f32() } else { 0.0 };
+                        assert_eq!(again.to_bits(), expected.to_bits());
+                    }
                 }
             }
         }
-        let x: Vec<bf16> = (0..16).map(|i| bf16::from_f32(i as f32 * 0.37 - 2.0)).collect();
-        dispatch(Copy(&x, &mut [bf16::ONE; 16]));
+        for upper in 0..=u16::MAX {
+            let lower = [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff];
+            let x: Vec<f32> = lower
+                .iter()
+                .cycle()
+                .take(MAX_LANES)
+                .map(|l| f32::from_bits(u32::from(upper) << 16 | l))
+                .collect();
+            dispatch(Round(&x, &mut [bf16::ONE; MAX_LANES]));
+        }
     }
 }

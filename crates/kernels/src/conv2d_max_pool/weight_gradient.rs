@@ -2,12 +2,10 @@
 
 use super::backward::Band;
 use crate::channels::{load, load_u16};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, MAX_LANES, Simd};
 
 /// Taps of the kernel.
 const TAPS: usize = 9;
-/// Lanes of the longest vector.
-const MAX_LANES: usize = 16;
 
 /// Adds the weight gradient of a band to `dw` (O, 3, 3 C).
 pub(super) struct WeightGradient<'a> {

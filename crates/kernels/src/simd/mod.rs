@@ -42,6 +42,9 @@ mod tests;
 #[cfg(test)]
 pub mod wide;
 
+use crate::Element;
+use half::bf16;
+
 pub use detect::{Isa, dispatch, dispatch_on, dispatch_pairs, has_pairs, isa};
 pub use scalar::Scalar;
 
@@ -50,6 +53,9 @@ pub use {avx2::Avx2, avx512::Avx512};
 
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
+
+/// Lanes of the longest vector.
+pub(crate) const MAX_LANES: usize = 16;
 
 /// A computation that is written once and compiled for every instruction set.
 pub trait Kernel {
@@ -67,8 +73,8 @@ pub trait Kernel {
 ///
 /// # Safety
 /// Every method requires that the processor has the instruction set of the implementation. Methods that take
-/// a pointer also require it to be valid for the number of floats they read or write; alignment beyond that
-/// of f32 is never required.
+/// a pointer also require it to be valid for the numbers they read or write; alignment beyond theirs is never
+/// required.
 #[allow(clippy::missing_safety_doc)] // the trait's own section covers all methods
 pub unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Number of f32 in a vector.
@@ -94,6 +100,28 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn load_u16(p: *const u16) -> Self::V;
     /// Writes lanes that hold integers in `0..=65535`.
     unsafe fn store_u16(p: *mut u16, v: Self::V);
+    /// Reads `LANES` bfloat16 numbers.
+    #[inline(always)]
+    unsafe fn load_bf16(p: *const bf16) -> Self::V {
+        let mut lanes = [0.0; MAX_LANES];
+        for (i, lane) in lanes.iter_mut().enumerate().take(Self::LANES) {
+            // SAFETY: the trait's contract.
+            *lane = unsafe { *p.add(i) }.widen();
+        }
+        // SAFETY: no vector has more than MAX_LANES.
+        unsafe { Self::load(lanes.as_ptr()) }
+    }
+    /// Writes `LANES` bfloat16 numbers, the nearest ones, ties to even. NaN stays NaN.
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut bf16, v: Self::V) {
+        let mut lanes = [0.0; MAX_LANES];
+        // SAFETY: no vector has more than MAX_LANES.
+        unsafe { Self::store(lanes.as_mut_ptr(), v) };
+        for (i, lane) in lanes.into_iter().enumerate().take(Self::LANES) {
+            // SAFETY: the trait's contract.
+            unsafe { *p.add(i) = bf16::narrow(lane) };
+        }
+    }
     /// Asks for the cache line at `p`, any address, to be brought into L2; without effect where there is no
     /// stable intrinsic for it.
     #[inline(always)]
@@ -130,9 +158,9 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
     /// The vectors of [`Isa::Avx512`] need a processor with [`Isa::Avx512Bf16`] here.
     #[inline(always)]
     unsafe fn dot_pairs(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        let mut lanes = [[0.0; 16]; 3];
+        let mut lanes = [[0.0; MAX_LANES]; 3];
         for (lanes, v) in lanes.iter_mut().zip([a, b, c]) {
-            // SAFETY: no vector has more than 16 lanes.
+            // SAFETY: no vector has more than MAX_LANES.
             unsafe { Self::store(lanes.as_mut_ptr(), v) };
         }
         let [a, b, mut c] = lanes;
@@ -143,7 +171,7 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
             ];
             *c = low(a).mul_add(low(b), high(a).mul_add(high(b), *c));
         }
-        // SAFETY: no vector has more than 16 lanes.
+        // SAFETY: no vector has more than MAX_LANES.
         unsafe { Self::load(c.as_ptr()) }
     }
     /// Square root, correctly rounded.

@@ -1,5 +1,6 @@
 use super::Simd;
 use core::arch::aarch64::*;
+use half::bf16;
 
 /// NEON: four floats.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +60,23 @@ unsafe impl Simd for Neon {
     unsafe fn store_u16(p: *mut u16, v: float32x4_t) {
         // SAFETY: the trait's contract.
         unsafe { vst1_u16(p, vmovn_u32(vcvtq_u32_f32(v))) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(p: *const bf16) -> float32x4_t {
+        // SAFETY: the trait's contract.
+        unsafe { vreinterpretq_f32_u32(vshll_n_u16::<16>(vld1_u16(p.cast()))) }
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut bf16, v: float32x4_t) {
+        // SAFETY: the trait's contract.
+        unsafe {
+            let bits = vreinterpretq_u32_f32(v);
+            let odd = vandq_u32(vshrq_n_u32::<16>(bits), vdupq_n_u32(1));
+            let rounded = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+            let quiet = vorrq_u32(bits, vdupq_n_u32(0x0040_0000));
+            let bits = vbslq_u32(vceqq_f32(v, v), rounded, quiet);
+            vst1_u16(p.cast(), vshrn_n_u32::<16>(bits));
+        }
     }
     #[inline(always)]
     unsafe fn add(a: float32x4_t, b: float32x4_t) -> float32x4_t {

@@ -6,12 +6,9 @@ use super::{CHANNEL_GRANULE, GAP, WEIGHTS};
 use crate::gemm::blocking;
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
-use crate::simd::{Kernel, Simd, dispatch};
+use crate::simd::{Kernel, MAX_LANES, Simd, dispatch};
 use std::mem::MaybeUninit;
 use std::ops::Range;
-
-/// Lanes of the longest vector.
-const MAX_LANES: usize = 16;
 
 /// Taps in any order of channels.
 #[derive(Clone, Copy)]

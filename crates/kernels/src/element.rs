@@ -10,6 +10,9 @@ use std::fmt::Debug;
 /// Plain loops over slices read with [`widen`](Self::widen) and write with [`narrow`](Self::narrow), which cost
 /// nothing for float32 and are vectorized for bfloat16.
 pub trait Element: Pod + PartialEq + Debug + Default + Send + Sync {
+    /// Whether it is bfloat16.
+    const IS_BFLOAT16: bool;
+
     /// The same number as float32.
     fn widen(self) -> f32;
 
@@ -30,6 +33,8 @@ pub trait Element: Pod + PartialEq + Debug + Default + Send + Sync {
 }
 
 impl Element for f32 {
+    const IS_BFLOAT16: bool = false;
+
     #[inline(always)]
     fn widen(self) -> f32 {
         self
@@ -51,6 +56,8 @@ impl Element for f32 {
 }
 
 impl Element for bf16 {
+    const IS_BFLOAT16: bool = true;
+
     #[inline(always)]
     fn widen(self) -> f32 {
         f32::from_bits(u32::from(self.to_bits()) << 16)

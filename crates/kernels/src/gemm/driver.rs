@@ -245,7 +245,7 @@ impl BlockTask<'_> {
             if let Some(statistics) = self.statistics {
                 let columns = panels.start * width..product.columns.min(panels.end * width);
                 // This task wrote these rows and columns, and no other task does.
-                statistics.of_block::<S>(
+                statistics.of_block::<S, f32>(
                     self.block,
                     self.c.as_mut_ptr(),
                     &self.offsets[..self.count],

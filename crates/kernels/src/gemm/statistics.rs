@@ -6,8 +6,8 @@
 
 use super::epilogue::ColumnStatistics;
 use crate::parallel::{self, DisjointMut};
-use crate::scratch;
 use crate::simd::{Kernel, Simd, dispatch};
+use crate::{Element, scratch};
 use std::ops::Range;
 
 /// Mean and sum of squared deviations of each block of rows and column.
@@ -29,10 +29,10 @@ impl<'a> BlockStatistics<'a> {
     /// # Safety
     /// The rows must be readable; calls that run at the same time differ in block or columns.
     #[inline(always)]
-    pub unsafe fn of_block<S: Simd>(
+    pub unsafe fn of_block<S: Simd, E: Element>(
         &self,
         block: usize,
-        c: *const f32,
+        c: *const E,
         offsets: &[usize],
         columns: Range<usize>,
     ) {
@@ -51,12 +51,10 @@ impl<'a> BlockStatistics<'a> {
             // SAFETY: n columns from j on exist in each row.
             unsafe {
                 let column = c.add(columns.start + j);
-                let shift = S::load_partial(column.add(offsets[0]), n);
+                let shift = E::load::<S>(column.add(offsets[0]), n);
                 let (mut sum, mut squares) = (S::zero(), S::zero());
                 for &offset in offsets {
-                    let p = column.add(offset);
-                    let v = if n == S::LANES { S::load(p) } else { S::load_partial(p, n) };
-                    let d = S::sub(v, shift);
+                    let d = S::sub(E::load::<S>(column.add(offset), n), shift);
                     sum = S::add(sum, d);
                     squares = S::fma(d, d, squares);
                 }
@@ -119,7 +117,7 @@ fn combine(parts: &BlockStatistics, rows: impl Iterator<Item = usize>, out: Colu
 const BLOCK: usize = 512;
 
 /// The statistics of a dense matrix that is already in memory.
-pub(crate) fn column_statistics(matrix: &[f32], out: ColumnStatistics) {
+pub(crate) fn column_statistics<E: Element>(matrix: &[E], out: ColumnStatistics) {
     let columns = out.mean.len();
     let rows = matrix.len() / columns;
     let blocks = rows.div_ceil(BLOCK);
@@ -135,20 +133,20 @@ pub(crate) fn column_statistics(matrix: &[f32], out: ColumnStatistics) {
 }
 
 /// One block of all columns.
-struct OfBlock<'a> {
+struct OfBlock<'a, E> {
     parts: &'a BlockStatistics<'a>,
     block: usize,
-    c: &'a [f32],
+    c: &'a [E],
     offsets: &'a [usize],
 }
 
-impl Kernel for OfBlock<'_> {
+impl<E: Element> Kernel for OfBlock<'_, E> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let columns = self.parts.columns;
         assert!(self.offsets.iter().all(|offset| offset + columns <= self.c.len()));
         // SAFETY: rows are in bounds; each block is computed once.
-        unsafe { self.parts.of_block::<S>(self.block, self.c.as_ptr(), self.offsets, 0..columns) }
+        unsafe { self.parts.of_block::<S, E>(self.block, self.c.as_ptr(), self.offsets, 0..columns) }
     }
 }

@@ -20,6 +20,19 @@ unsafe fn upper_half(v: __m512) -> __m256 {
     unsafe { _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(v))) }
 }
 
+/// Floats whose upper halves are the nearest bfloat16 numbers.
+#[inline(always)]
+unsafe fn nearest_bf16(v: __m512) -> __m512i {
+    // SAFETY: callers have AVX-512F.
+    unsafe {
+        let bits = _mm512_castps_si512(v);
+        let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+        let rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+        let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(v, v);
+        _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x0040_0000))
+    }
+}
+
 // SAFETY: intrinsics need AVX-512F, which the trait's contract guarantees; memory
 // is touched only in the ranges the contract names (masked loads and stores do not touch masked-off lanes).
 unsafe impl Simd for Avx512 {
@@ -79,12 +92,16 @@ unsafe impl Simd for Avx512 {
     unsafe fn store_bf16(p: *mut bf16, v: __m512) {
         // SAFETY: the trait's contract.
         unsafe {
-            let bits = _mm512_castps_si512(v);
-            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
-            let rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-            let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(v, v);
-            let bits = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x0040_0000));
-            _mm256_storeu_si256(p.cast(), _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(bits)));
+            let upper = _mm512_srli_epi32::<16>(nearest_bf16(v));
+            _mm256_storeu_si256(p.cast(), _mm512_cvtepi32_epi16(upper));
+        }
+    }
+    #[inline(always)]
+    unsafe fn round_bf16(v: __m512) -> __m512 {
+        // SAFETY: the trait's contract.
+        unsafe {
+            let upper = _mm512_and_si512(nearest_bf16(v), _mm512_set1_epi32(0xffff_0000_u32.cast_signed()));
+            _mm512_castsi512_ps(upper)
         }
     }
     #[inline(always)]

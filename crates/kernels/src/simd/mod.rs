@@ -122,6 +122,16 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
             unsafe { *p.add(i) = bf16::narrow(lane) };
         }
     }
+    /// The nearest bfloat16 numbers, as [`store_bf16`](Self::store_bf16) writes them.
+    #[inline(always)]
+    unsafe fn round_bf16(v: Self::V) -> Self::V {
+        let mut lanes = [bf16::ZERO; MAX_LANES];
+        // SAFETY: no vector has more than MAX_LANES.
+        unsafe {
+            Self::store_bf16(lanes.as_mut_ptr(), v);
+            Self::load_bf16(lanes.as_ptr())
+        }
+    }
     /// Asks for the cache line at `p`, any address, to be brought into L2; without effect where there is no
     /// stable intrinsic for it.
     #[inline(always)]

@@ -13,8 +13,9 @@ mod pairs;
 mod tests;
 
 use super::choose::{Algorithm, Pass};
-use super::{Conv2dGeometry, bias, forward_by};
-use crate::gemm::{ColumnStatistics, Epilogue};
+use super::{Conv2dGeometry, bias, forward_by, winograd};
+use crate::gemm::Epilogue;
+use crate::gemm::statistics::column_statistics;
 use crate::{pointwise, scratch};
 use half::bf16;
 use std::ops::Range;
@@ -62,7 +63,7 @@ fn with_bfloat16<R>(w: &[f32], f: impl FnOnce(&[bf16]) -> R) -> R {
     })
 }
 
-/// [`conv2d::forward`](super::forward) from and to bfloat16. Statistics are those of the result before it is rounded.
+/// [`conv2d::forward`](super::forward) from and to bfloat16. Statistics are those of the rounded result.
 ///
 /// # Panics
 /// When the geometry is invalid or a slice has another length than it says.
@@ -74,6 +75,9 @@ pub fn forward(g: &Conv2dGeometry, x: &[bf16], w: &[f32], epilogue: Epilogue<bf1
     }
     // That of the whole batch, so that the profile tells the truth.
     let algorithm = Algorithm::choose(Pass::Forward, g);
+    if algorithm == Algorithm::Winograd {
+        return winograd::forward(g, x, w, epilogue, y);
+    }
     with_rounded(w, |w| {
         forward_in_parts(g, epilogue, y, |part, of_x, epilogue, y| {
             with_widened(&x[of_x], |x| forward_by(algorithm, part, x, w, epilogue, y));
@@ -97,12 +101,10 @@ fn forward_in_parts(
     compute: impl Fn(&Conv2dGeometry, Range<usize>, Epilogue, &mut [f32]),
 ) {
     let Epilogue { bias, add, relu, statistics } = epilogue;
-    let mut moments = statistics.map(Moments::new);
     for_each_part(g, |part, of_x, of_y| {
         scratch::with(of_y.len(), |wide: &mut [f32]| {
-            let statistics = moments.as_mut().map(Moments::of_part);
             let to = |add: Option<&[f32]>| {
-                compute(part, of_x, Epilogue { bias, add, relu, statistics }, wide);
+                compute(part, of_x, Epilogue { bias, add, relu, statistics: None }, wide);
             };
             match add {
                 Some(add) => with_widened(&add[of_y.clone()], |add| to(Some(add))),
@@ -110,12 +112,9 @@ fn forward_in_parts(
             }
             pointwise::convert(wide, &mut y[of_y]);
         });
-        if let Some(moments) = &mut moments {
-            moments.take_in(part.out_len() / g.out_channels);
-        }
     });
-    if let Some(moments) = moments {
-        moments.finish();
+    if let Some(statistics) = statistics {
+        column_statistics(y, statistics);
     }
 }
 
@@ -128,6 +127,9 @@ pub fn input_gradient(g: &Conv2dGeometry, dy: &[bf16], w: &[f32], dx: &mut [bf16
     g.check("conv2d::bfloat16::input_gradient", dx.len(), w.len(), dy.len());
     if pairs::applies(Pass::InputGradient, g, dy) {
         return input_gradient_pairs(g, dy, w, dx, accumulate);
+    }
+    if Algorithm::choose(Pass::InputGradient, g) == Algorithm::Winograd {
+        return winograd::input_gradient(g, dy, w, dx, accumulate);
     }
     let gradient = if accumulate { super::add_input_gradient } else { super::input_gradient };
     with_rounded(w, |w| {
@@ -176,6 +178,9 @@ pub fn weight_gradient(g: &Conv2dGeometry, x: &[bf16], dy: &[bf16], dw: &mut [f3
     if g.batch == 0 {
         return dw.fill(0.0);
     }
+    if Algorithm::choose(Pass::WeightGradient, g) == Algorithm::Winograd {
+        return winograd::weight_gradient(g, x, dy, dw);
+    }
     for_each_part(g, |part, of_x, of_y| {
         let first = of_x.start == 0;
         with_widened(&x[of_x], |x| {
@@ -209,43 +214,4 @@ pub fn bias_gradient(g: &Conv2dGeometry, dy: &[bf16], db: &mut [f32]) {
             });
         });
     });
-}
-
-/// Statistics of the columns over all parts, by the rule of Chan, Golub and LeVeque (1979).
-struct Moments<'a> {
-    out: ColumnStatistics<'a>,
-    /// Mean and sum of squared distances from it, of each column.
-    sums: Vec<[f64; 2]>,
-    rows: f64,
-}
-
-impl<'a> Moments<'a> {
-    fn new(out: ColumnStatistics<'a>) -> Self {
-        let sums = vec![[0.0; 2]; out.mean.len()];
-        Self { out, sums, rows: 0.0 }
-    }
-
-    /// Where the statistics of the next part go.
-    fn of_part(&mut self) -> ColumnStatistics<'_> {
-        ColumnStatistics { mean: self.out.mean, variance: self.out.variance }
-    }
-
-    /// Takes in the statistics of a part of so many rows.
-    fn take_in(&mut self, rows: usize) {
-        let (rows, total) = (rows as f64, self.rows + rows as f64);
-        let part = self.out.mean.iter().zip(&*self.out.variance);
-        for ([m, s], (&mean, &variance)) in self.sums.iter_mut().zip(part) {
-            let distance = f64::from(mean) - *m;
-            *m += distance * rows / total;
-            *s += f64::from(variance) * rows + distance * distance * self.rows * rows / total;
-        }
-        self.rows = total;
-    }
-
-    fn finish(self) {
-        let out = self.out.mean.iter_mut().zip(self.out.variance.iter_mut());
-        for ((mean, variance), [m, s]) in out.zip(&self.sums) {
-            (*mean, *variance) = (*m as f32, (s / self.rows) as f32);
-        }
-    }
 }

@@ -8,7 +8,7 @@ use super::weights::{self, Panels, WeightView};
 use crate::gemm::statistics::{self, column_statistics};
 use crate::gemm::{ColumnStatistics, Epilogue};
 use crate::parallel::{self, DisjointMut};
-use crate::scratch;
+use crate::{Element, scratch};
 use std::ops::Range;
 
 /// Floats of transformed inputs and outputs of a block of tiles: what the L2 cache holds, more or less.
@@ -62,12 +62,12 @@ pub(super) enum Weights<'a> {
 }
 
 /// `y = filter(x)`, or `y += filter(x)`, then the epilogue. Channels are multiples of [`super::CHANNEL_GRANULE`].
-pub(super) fn convolve(
+pub(super) fn convolve<E: Element>(
     f: &Filter,
-    x: &[f32],
+    x: &[E],
     w: Weights,
-    epilogue: Epilogue,
-    y: &mut [f32],
+    epilogue: Epilogue<E>,
+    y: &mut [E],
     accumulate: bool,
 ) {
     let (inputs, outputs) = (f.input.channels, f.output.channels);
@@ -81,7 +81,7 @@ pub(super) fn convolve(
     if tiles.count == 0 {
         return;
     }
-    let zeros = vec![0.0; inputs];
+    let zeros = vec![E::default(); inputs];
     let round = (ROUND_FLOATS / (f.frequencies() * inputs)).max(ROUND_BLOCK).next_multiple_of(ROUND_BLOCK);
     let plan = |y| {
         let y = DisjointMut::new(y);
@@ -112,7 +112,7 @@ fn by_outputs_pays(f: &Filter, tiles: &Tiles) -> bool {
     f.input.channels * f.output.channels >= MANY_WEIGHTS || tiles.count < TASKS * GROUP
 }
 
-impl Plan<'_> {
+impl<E: Element> Plan<'_, E> {
     /// Each task takes a block of tiles through all three steps; transformed tiles stay in its L2 cache.
     fn by_tiles(&self, packed: &[f32], statistics: Option<ColumnStatistics>) {
         let (inputs, outputs) = (self.panels.inputs, self.panels.outputs);

@@ -27,6 +27,7 @@ mod weights;
 use super::Conv2dGeometry;
 use super::choose::Pass;
 use super::prepared::Packed;
+use crate::Element;
 use crate::gemm::Epilogue;
 use convolve::{Filter, Weights, convolve};
 use scheme::Scheme;
@@ -59,14 +60,27 @@ pub(super) fn applies(pass: Pass, g: &Conv2dGeometry) -> bool {
     kernel && strides && channels
 }
 
-/// `y = conv2d(x, w)`, then the epilogue.
-pub(super) fn forward(g: &Conv2dGeometry, x: &[f32], w: &[f32], epilogue: Epilogue, y: &mut [f32]) {
-    convolve(&forward_filter(g), x, Weights::View(&forward_weights(g, w)), epilogue, y, false);
+/// `y = conv2d(x, w)`, then the epilogue. With bfloat16 `x` weights are rounded too.
+pub(super) fn forward<E: Element>(
+    g: &Conv2dGeometry,
+    x: &[E],
+    w: &[f32],
+    epilogue: Epilogue<E>,
+    y: &mut [E],
+) {
+    convolve(
+        &forward_filter(g),
+        x,
+        Weights::View(&forward_weights(g, w, E::IS_BFLOAT16)),
+        epilogue,
+        y,
+        false,
+    );
 }
 
 /// Transformed weights for [`forward_packed`].
 pub(super) fn pack_weights(g: &Conv2dGeometry, w: &[f32]) -> Packed {
-    let w = forward_weights(g, w);
+    let w = forward_weights(g, w, false);
     Packed::new(Panels::new(w.inputs, w.outputs).len(), |packed| weights::pack(&w, packed))
 }
 
@@ -96,7 +110,7 @@ fn forward_scheme(g: &Conv2dGeometry) -> Scheme {
     if g.stride[0] == 1 { Scheme::Stride1 } else { Scheme::Stride2 }
 }
 
-fn forward_weights<'a>(g: &Conv2dGeometry, w: &'a [f32]) -> WeightView<'a> {
+fn forward_weights<'a>(g: &Conv2dGeometry, w: &'a [f32], rounded: bool) -> WeightView<'a> {
     WeightView {
         data: w,
         inputs: g.in_channels,
@@ -105,6 +119,7 @@ fn forward_weights<'a>(g: &Conv2dGeometry, w: &'a [f32]) -> WeightView<'a> {
         output_stride: 9 * g.in_channels,
         tap_stride: g.in_channels,
         mirrored: false,
+        rounded,
         scheme: forward_scheme(g),
     }
 }
@@ -112,7 +127,13 @@ fn forward_weights<'a>(g: &Conv2dGeometry, w: &'a [f32]) -> WeightView<'a> {
 /// The input gradient: a convolution of `dy` with the mirrored kernel, input and output channels exchanged,
 /// and the padding that is left of the kernel's two. With stride 2 none is ([`applies`] says where that is so). Added to
 /// what `dx` holds if `accumulate`.
-pub(super) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32], accumulate: bool) {
+pub(super) fn input_gradient<E: Element>(
+    g: &Conv2dGeometry,
+    dy: &[E],
+    w: &[f32],
+    dx: &mut [E],
+    accumulate: bool,
+) {
     let forward = forward_filter(g);
     let (scheme, padding) = match forward.scheme {
         Scheme::Stride1 => (Scheme::Stride1, forward.padding.map(|p| 2 - p)),
@@ -127,12 +148,13 @@ pub(super) fn input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut
         output_stride: 1,
         tap_stride: g.in_channels,
         mirrored: true,
+        rounded: E::IS_BFLOAT16,
         scheme,
     };
     convolve(&filter, dy, Weights::View(&weights), Epilogue::default(), dx, accumulate);
 }
 
 /// The weight gradient.
-pub(super) fn weight_gradient(g: &Conv2dGeometry, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+pub(super) fn weight_gradient<E: Element>(g: &Conv2dGeometry, x: &[E], dy: &[E], dw: &mut [f32]) {
     weight_gradient::weight_gradient(&forward_filter(g), x, dy, dw);
 }

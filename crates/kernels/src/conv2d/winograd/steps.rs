@@ -7,6 +7,7 @@ use super::tiles::Tiles;
 use super::transform::{self, Stride1, Stride2, Stride2Transposed, Transform};
 use super::weights::Panels;
 use super::{GROUP, WEIGHTS};
+use crate::Element;
 use crate::gemm::outer_kernel::LINE;
 use crate::gemm::statistics::BlockStatistics;
 use crate::parallel::DisjointMut;
@@ -19,18 +20,18 @@ pub(super) const DEPTH: usize = 256;
 const MOST_OF_WEIGHT: usize = CELLS * CELLS;
 
 /// What a convolution works on.
-pub(super) struct Plan<'a> {
+pub(super) struct Plan<'a, E> {
     pub f: &'a Filter,
     pub tiles: Tiles,
     pub panels: Panels,
-    pub x: &'a [f32],
-    pub zeros: &'a [f32],
+    pub x: &'a [E],
+    pub zeros: &'a [E],
     pub bias: Option<&'a [f32]>,
-    pub add: Option<&'a [f32]>,
+    pub add: Option<&'a [E]>,
     /// Add what `y` holds.
     pub accumulate: bool,
     pub relu: bool,
-    pub y: DisjointMut<'a, f32>,
+    pub y: DisjointMut<'a, E>,
 }
 
 /// Transformed outputs of some channels, as [`Filter::groups`] of them lie.
@@ -54,7 +55,7 @@ pub(super) struct Part<'a> {
     pub panels: Range<usize>,
 }
 
-impl Plan<'_> {
+impl<E: Element> Plan<'_, E> {
     /// Step 1: fills `v`, [`Filter::groups`] of all inputs.
     pub fn transform_inputs(&self, tiles: Range<usize>, v: &mut [f32]) {
         assert!(v.len() >= self.f.groups(self.panels.inputs).len(tiles.len()));
@@ -80,20 +81,20 @@ impl Plan<'_> {
     }
 
     /// Offsets of a tile's pixels that exist.
-    pub fn pixels(&self, tile: usize) -> impl Iterator<Item = usize> + use<> {
+    pub fn pixels(&self, tile: usize) -> impl Iterator<Item = usize> + use<E> {
         // Eight are the most that a scheme has; of those with fewer the others are outside of the tile.
         let offsets = self.tiles.outputs::<8>(tile, &self.f.output);
         offsets.into_iter().flatten().filter(|&offset| offset != usize::MAX)
     }
 }
 
-struct TransformInputs<'a> {
-    plan: &'a Plan<'a>,
+struct TransformInputs<'a, E> {
+    plan: &'a Plan<'a, E>,
     tiles: Range<usize>,
     v: &'a mut [f32],
 }
 
-impl Kernel for TransformInputs<'_> {
+impl<E: Element> Kernel for TransformInputs<'_, E> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
@@ -108,7 +109,7 @@ impl Kernel for TransformInputs<'_> {
     }
 }
 
-impl TransformInputs<'_> {
+impl<E: Element> TransformInputs<'_, E> {
     /// # Safety
     /// The processor has the instruction set of `S`.
     #[inline(always)]
@@ -120,7 +121,7 @@ impl TransformInputs<'_> {
         let TransformInputs { plan, tiles, v } = self;
         let channels = plan.panels.inputs;
         let groups = plan.f.groups(channels);
-        let pixels = |tile| plan.tiles.inputs::<IN>(tile, plan.x, &plan.f.input, plan.zeros);
+        let pixels = |tile| plan.tiles.inputs::<E, IN>(tile, plan.x, &plan.f.input, plan.zeros);
         let mut next = pixels(tiles.start);
         let last = tiles.end - 1;
         for (i, tile) in tiles.enumerate() {
@@ -130,21 +131,21 @@ impl TransformInputs<'_> {
             // SAFETY: each pixel has `channels` floats, and so has each frequency of the tile.
             unsafe {
                 let strides = [groups.frequency(), LINE];
-                transform::input_tile::<S, T, IN, FREQ, TO>(&this, &next, channels, to, strides);
+                transform::input_tile::<S, E, T, IN, FREQ, TO>(&this, &next, channels, to, strides);
             }
         }
     }
 }
 
-struct Multiply<'a> {
-    plan: &'a Plan<'a>,
+struct Multiply<'a, E> {
+    plan: &'a Plan<'a, E>,
     tiles: Range<usize>,
     v: &'a [f32],
     part: Part<'a>,
     m: &'a mut [f32],
 }
 
-impl Kernel for Multiply<'_> {
+impl<E: Element> Kernel for Multiply<'_, E> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
@@ -205,13 +206,13 @@ impl Kernel for Multiply<'_> {
     }
 }
 
-struct TransformOutputs<'a> {
-    plan: &'a Plan<'a>,
+struct TransformOutputs<'a, E> {
+    plan: &'a Plan<'a, E>,
     tiles: Range<usize>,
     from: Transformed<'a>,
 }
 
-impl Kernel for TransformOutputs<'_> {
+impl<E: Element> Kernel for TransformOutputs<'_, E> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
@@ -226,7 +227,7 @@ impl Kernel for TransformOutputs<'_> {
     }
 }
 
-impl TransformOutputs<'_> {
+impl<E: Element> TransformOutputs<'_, E> {
     /// # Safety
     /// The processor has the instruction set of `S`.
     #[inline(always)]
@@ -247,7 +248,9 @@ impl TransformOutputs<'_> {
                 let channel = first + c;
                 for &pixel in next.as_flattened() {
                     // SAFETY: a hint.
-                    unsafe { S::prefetch(plan.y.as_mut_ptr().wrapping_add(pixel.wrapping_add(channel))) };
+                    unsafe {
+                        S::prefetch(plan.y.as_mut_ptr().wrapping_add(pixel.wrapping_add(channel)).cast())
+                    };
                 }
                 // SAFETY: each frequency of the tile has `channels` floats; pixels that
                 // are not MAX lie inside y, and these channels of them are this task's alone.
@@ -262,15 +265,18 @@ impl TransformOutputs<'_> {
                                 v = S::add(v, S::load(bias.as_ptr().add(channel)));
                             }
                             if let Some(add) = plan.add {
-                                v = S::add(v, S::load(add.as_ptr().add(pixel + channel)));
+                                v = S::add(v, E::load::<S>(add.as_ptr().add(pixel + channel), S::LANES));
                             }
                             if plan.accumulate {
-                                v = S::add(v, S::load(plan.y.as_mut_ptr().add(pixel + channel)));
+                                v = S::add(
+                                    v,
+                                    E::load::<S>(plan.y.as_mut_ptr().add(pixel + channel), S::LANES),
+                                );
                             }
                             if plan.relu {
                                 v = S::max(S::zero(), v);
                             }
-                            S::store(plan.y.as_mut_ptr().add(pixel + channel), v);
+                            E::store::<S>(plan.y.as_mut_ptr().add(pixel + channel), v, S::LANES);
                         }
                     }
                 }
@@ -280,19 +286,19 @@ impl TransformOutputs<'_> {
 }
 
 /// The statistics of one block's outputs.
-struct OfBlock<'a> {
+struct OfBlock<'a, E> {
     parts: &'a BlockStatistics<'a>,
     block: usize,
-    y: &'a DisjointMut<'a, f32>,
+    y: &'a DisjointMut<'a, E>,
     offsets: &'a [usize],
     columns: usize,
 }
 
-impl Kernel for OfBlock<'_> {
+impl<E: Element> Kernel for OfBlock<'_, E> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         // SAFETY: this block's pixels were written by this thread.
-        unsafe { self.parts.of_block::<S>(self.block, self.y.as_mut_ptr(), self.offsets, 0..self.columns) }
+        unsafe { self.parts.of_block::<S, E>(self.block, self.y.as_mut_ptr(), self.offsets, 0..self.columns) }
     }
 }

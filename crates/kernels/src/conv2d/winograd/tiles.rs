@@ -160,13 +160,13 @@ impl Tiles {
     /// Pointers to the input pixels of a tile; those outside of the image point to `zeros`. The last row and column
     /// of a short tile enter only frequencies that it does not need.
     #[inline(always)]
-    pub fn inputs<const IN: usize>(
+    pub fn inputs<E, const IN: usize>(
         &self,
         tile: usize,
-        x: &[f32],
+        x: &[E],
         shape: &Image,
-        zeros: &[f32],
-    ) -> [[*const f32; IN]; IN] {
+        zeros: &[E],
+    ) -> [[*const E; IN]; IN] {
         let step = self.scheme.input_step();
         let (_, image, y0, x0) = self.origin(tile);
         let mut pointers = [[zeros.as_ptr(); IN]; IN];

@@ -11,8 +11,8 @@ use super::transform::{self, Stride1, Stride2, TapTransform, Transform};
 use super::{Filter, GAP, OUT, WEIGHTS};
 use crate::gemm::outer_kernel::{LINE, Lines};
 use crate::parallel::{self, DisjointMut};
-use crate::scratch;
 use crate::simd::{Kernel, Simd, dispatch};
+use crate::{Element, scratch};
 use std::ops::Range;
 
 /// Floats of transformed tiles of a round, which go through the L3 cache.
@@ -25,7 +25,7 @@ const ROWS: usize = 96;
 const TILES: usize = 8;
 
 /// `dw` of a 3x3 convolution with stride 1 or 2. Channels are multiples of [`super::CHANNEL_GRANULE`].
-pub(super) fn weight_gradient(f: &Filter, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+pub(super) fn weight_gradient<E: Element>(f: &Filter, x: &[E], dy: &[E], dw: &mut [f32]) {
     let (inputs, outputs) = (f.input.channels, f.output.channels);
     assert_eq!(x.len(), f.images * f.input.height * f.input.width * inputs);
     assert_eq!(dy.len(), f.images * f.output.height * f.output.width * outputs);
@@ -34,7 +34,7 @@ pub(super) fn weight_gradient(f: &Filter, x: &[f32], dy: &[f32], dw: &mut [f32])
     let frequencies = f.frequencies();
     let fits = ROUND_FLOATS / (frequencies * (inputs + outputs));
     let round = fits.max(MIN_TILES).min(tiles.count.max(1)).next_multiple_of(TILES);
-    let zeros = vec![0.0; inputs.max(outputs)];
+    let zeros = vec![E::default(); inputs.max(outputs)];
     let plan = Plan { f, tiles, x, dy, zeros: &zeros };
     scratch::with(WEIGHTS * WEIGHTS * stride(inputs, outputs), |sums: &mut [f32]| {
         let len = frequencies * (stride(round, inputs) + stride(round, outputs));
@@ -58,15 +58,15 @@ fn stride(rows: usize, columns: usize) -> usize {
     rows * columns + GAP
 }
 
-struct Plan<'a> {
+struct Plan<'a, E> {
     f: &'a Filter,
     tiles: Tiles,
-    x: &'a [f32],
-    dy: &'a [f32],
-    zeros: &'a [f32],
+    x: &'a [E],
+    dy: &'a [E],
+    zeros: &'a [E],
 }
 
-impl Plan<'_> {
+impl<E: Element> Plan<'_, E> {
     /// Fills `v` and `e` (frequency, line of channels, tile, channel of the line).
     fn transform(&self, tiles: &Range<usize>, v: &DisjointMut<f32>, e: &DisjointMut<f32>) {
         parallel::for_each_range(tiles.len(), TILES, |part| {
@@ -119,15 +119,15 @@ impl Plan<'_> {
     }
 }
 
-struct TransformTiles<'a> {
-    plan: &'a Plan<'a>,
+struct TransformTiles<'a, E> {
+    plan: &'a Plan<'a, E>,
     tiles: &'a Range<usize>,
     part: Range<usize>,
     v: &'a DisjointMut<'a, f32>,
     e: &'a DisjointMut<'a, f32>,
 }
 
-impl Kernel for TransformTiles<'_> {
+impl<E: Element> Kernel for TransformTiles<'_, E> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
@@ -144,7 +144,7 @@ impl Kernel for TransformTiles<'_> {
     }
 }
 
-impl TransformTiles<'_> {
+impl<E: Element> TransformTiles<'_, E> {
     /// # Safety
     /// The processor has the instruction set of `S`.
     #[inline(always)]
@@ -156,7 +156,7 @@ impl TransformTiles<'_> {
         let plan = self.plan;
         let (inputs, outputs) = (plan.f.input.channels, plan.f.output.channels);
         let count = self.tiles.len();
-        let inputs_of = |tile| plan.tiles.inputs::<IN>(tile, plan.x, &plan.f.input, plan.zeros);
+        let inputs_of = |tile| plan.tiles.inputs::<E, IN>(tile, plan.x, &plan.f.input, plan.zeros);
         let outputs_of = |tile| {
             let mut pixels = [[plan.zeros.as_ptr(); OUT]; OUT];
             let offsets = plan.tiles.outputs::<OUT>(tile, &plan.f.output);
@@ -179,10 +179,10 @@ impl TransformTiles<'_> {
             unsafe {
                 let to = self.v.as_mut_ptr().add(i * LINE);
                 let strides = [stride(count, inputs), count * LINE];
-                transform::input_tile::<S, T, IN, FREQ, OUT>(&pixels, &next_x, inputs, to, strides);
+                transform::input_tile::<S, E, T, IN, FREQ, OUT>(&pixels, &next_x, inputs, to, strides);
                 let to = self.e.as_mut_ptr().add(i * LINE);
                 let strides = [stride(count, outputs), count * LINE];
-                transform::output_gradient_tile::<S, T, FREQ>(&dy, &next_dy, outputs, to, strides);
+                transform::output_gradient_tile::<S, E, T, FREQ>(&dy, &next_dy, outputs, to, strides);
             }
         }
     }

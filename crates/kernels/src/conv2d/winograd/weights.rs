@@ -27,6 +27,8 @@ pub(in crate::conv2d) struct WeightView<'a> {
     pub tap_stride: usize,
     /// Read the taps backwards.
     pub mirrored: bool,
+    /// Round them to bfloat16 before anything else.
+    pub rounded: bool,
     /// What they are transformed for.
     pub scheme: Scheme,
 }
@@ -180,6 +182,9 @@ impl Panel<'_> {
                             let mut g = [S::zero(); 3];
                             for (k, g) in g.iter_mut().enumerate() {
                                 *g = S::load(blocks.add(block(3 * k + column) + i * S::LANES));
+                                if w.rounded {
+                                    *g = S::round_bf16(*g);
+                                }
                             }
                             for (half, v) in half.iter_mut().zip(T::weight::<S>(g)) {
                                 half[column] = v;

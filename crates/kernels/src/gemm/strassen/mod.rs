@@ -202,7 +202,7 @@ impl BlockTask<'_> {
             for start in [0, half] {
                 let columns = start + panels.start * width..start + panels.end * width;
                 // SAFETY: this task wrote these rows and columns, and no other task does.
-                unsafe { statistics.of_block::<S>(self.block, self.c.as_mut_ptr(), offsets, columns) };
+                unsafe { statistics.of_block::<S, f32>(self.block, self.c.as_mut_ptr(), offsets, columns) };
             }
         }
     }

@@ -7,6 +7,7 @@ pub(super) use stride1::Stride1;
 pub(super) use stride2::{Stride2, Stride2Transposed};
 
 use super::{OUT, WEIGHTS};
+use crate::Element;
 use crate::gemm::outer_kernel::LINE;
 use crate::simd::Simd;
 
@@ -51,17 +52,18 @@ pub(super) trait TapTransform<const FREQ: usize> {
 /// channels is written `f * strides[0] + l * strides[1]` floats from `to`.
 ///
 /// # Safety
-/// Pixels and frequencies have `channels` floats, a multiple of `LANES`; the processor has the instruction
+/// Pixels and frequencies have `channels` numbers, a multiple of `LANES`; the processor has the instruction
 /// set of `S`.
 #[inline(always)]
-pub(super) unsafe fn input_tile<S, T, const IN: usize, const FREQ: usize, const TO: usize>(
-    pixels: &[[*const f32; IN]; IN],
-    next: &[[*const f32; IN]; IN],
+pub(super) unsafe fn input_tile<S, E, T, const IN: usize, const FREQ: usize, const TO: usize>(
+    pixels: &[[*const E; IN]; IN],
+    next: &[[*const E; IN]; IN],
     channels: usize,
     to: *mut f32,
     strides: [usize; 2],
 ) where
     S: Simd,
+    E: Element,
     T: Transform<IN, FREQ, TO>,
 {
     for channel in (0..channels).step_by(S::LANES) {
@@ -72,10 +74,10 @@ pub(super) unsafe fn input_tile<S, T, const IN: usize, const FREQ: usize, const 
             for j in 0..IN {
                 let mut d = [S::zero(); IN];
                 for (d, row) in d.iter_mut().zip(pixels) {
-                    *d = S::load(row[j].add(channel));
+                    *d = E::load::<S>(row[j].add(channel), S::LANES);
                 }
                 for row in next {
-                    S::prefetch(row[j].wrapping_add(channel));
+                    S::prefetch(row[j].wrapping_add(channel).cast());
                 }
                 for (half, v) in half.iter_mut().zip(T::input::<S>(d)) {
                     half[j] = v;
@@ -128,9 +130,9 @@ where
 /// # Safety
 /// As [`input_tile`].
 #[inline(always)]
-pub(super) unsafe fn output_gradient_tile<S: Simd, T: TapTransform<FREQ>, const FREQ: usize>(
-    pixels: &[[*const f32; OUT]; OUT],
-    next: &[[*const f32; OUT]; OUT],
+pub(super) unsafe fn output_gradient_tile<S: Simd, E: Element, T: TapTransform<FREQ>, const FREQ: usize>(
+    pixels: &[[*const E; OUT]; OUT],
+    next: &[[*const E; OUT]; OUT],
     channels: usize,
     to: *mut f32,
     strides: [usize; 2],
@@ -143,10 +145,10 @@ pub(super) unsafe fn output_gradient_tile<S: Simd, T: TapTransform<FREQ>, const 
             for j in 0..OUT {
                 let mut e = [S::zero(); OUT];
                 for (e, row) in e.iter_mut().zip(pixels) {
-                    *e = S::load(row[j].add(channel));
+                    *e = E::load::<S>(row[j].add(channel), S::LANES);
                 }
                 for row in next {
-                    S::prefetch(row[j].wrapping_add(channel));
+                    S::prefetch(row[j].wrapping_add(channel).cast());
                 }
                 for (half, v) in half.iter_mut().zip(T::output_gradient::<S>(e)) {
                     half[j] = v;

@@ -4,7 +4,7 @@
 //! bits on the same machine type.
 
 use super::{Conv2dGeometry, depthwise, single_channel, winograd};
-use crate::gemm::driver::Method;
+use crate::gemm::method::Floats;
 use crate::gemm::strassen;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -69,8 +69,8 @@ impl Algorithm {
     }
 
     /// How implicit GEMM computes its products.
-    pub(super) fn method(self) -> Method {
-        if self == Algorithm::Strassen { Method::Strassen } else { Method::Plain }
+    pub(super) fn method(self) -> Floats {
+        if self == Algorithm::Strassen { Floats::Strassen } else { Floats::Plain }
     }
 }
 

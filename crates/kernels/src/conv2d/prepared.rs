@@ -2,7 +2,7 @@ use super::choose::{Algorithm, Pass};
 use super::{Conv2dGeometry, Epilogue, forward_by, implicit_gemm, winograd};
 use crate::GeometryError;
 use crate::arena::Block;
-use crate::gemm::driver::Method;
+use crate::gemm::method::Floats;
 use std::ops::Deref;
 
 /// A convolution whose weights are packed once, for inference.
@@ -22,7 +22,7 @@ enum Weights {
     /// As they are, for algorithms that have nothing to prepare.
     Plain(Algorithm, Vec<f32>),
     Winograd(Packed),
-    ImplicitGemm(Method, Packed),
+    ImplicitGemm(Floats, Packed),
 }
 
 /// Packed weights. Inference reads all of them for every batch, so they lie where arrays do, in large pages.
@@ -81,7 +81,7 @@ impl PreparedConv2d {
         match &self.weights {
             Weights::Plain(algorithm, _) => *algorithm,
             Weights::Winograd(_) => Algorithm::Winograd,
-            Weights::ImplicitGemm(Method::Strassen, _) => Algorithm::Strassen,
+            Weights::ImplicitGemm(Floats::Strassen, _) => Algorithm::Strassen,
             Weights::ImplicitGemm(..) => Algorithm::ImplicitGemm,
         }
     }

@@ -2,20 +2,19 @@
 
 use super::blocking::{self, BLOCK_ROWS, Chunk};
 use super::epilogue::Epilogue;
-use super::micro_kernel::{
-    Destination, LINE, Operands, Pairs, Singles, Terms, prefetch_destination, prefetch_rows, tile,
-};
-use super::pack::{self, Columns, Panels};
+use super::micro_kernel::{Destination, LINE, Operands, Terms, prefetch_destination, prefetch_rows, tile};
+use super::pack::{self, Panels};
 use super::rows::{self, Grid, Patches, Placement};
 use super::statistics::{self, BlockStatistics};
-use super::strassen;
 use crate::parallel::{self, DisjointMut};
-use crate::scratch;
-use crate::simd::{Kernel, Simd, dispatch, dispatch_pairs};
+use crate::simd::{Kernel, Simd, dispatch};
+use crate::{Element, scratch};
 use std::ops::Range;
 
 /// Tiles of any height may read the table of row pointers up to this multiple.
 const TABLE_GRANULE: usize = 24;
+/// Columns of a panel at most, on any instruction set.
+const MAX_PANEL_WIDTH: usize = 64;
 /// Multiply-adds that are worth a task of their own.
 const TASK_WORK: usize = 256 * 1024;
 /// Tasks to aim for, so that several threads finish at about the same time.
@@ -35,83 +34,32 @@ pub(crate) struct Product<'a> {
     pub place: Placement,
     /// Add to C instead of overwriting it.
     pub accumulate: bool,
-    /// How it is computed.
-    pub method: Method,
-}
-
-/// What the elements of A and B are, and how they are multiplied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
-    /// Floats, each row with each column.
-    Plain,
-    /// [Pairs] of bfloat16 numbers, each row with each column.
-    Pairs,
-    /// Floats, by [`strassen`], where it [applies](strassen::applies).
-    Strassen,
-}
-
-impl Method {
-    /// Floats that B needs when packed.
-    pub fn packed_len(self, b: &Columns) -> usize {
-        match self {
-            Method::Plain | Method::Pairs => pack::packed_len(b),
-            Method::Strassen => strassen::packed_len(b.rows(), b.columns),
-        }
-    }
-
-    /// Whether all terms of `segments` segments of `len` floats are summed up before C is touched, so that
-    /// [accumulating](Product::accumulate) adds what an epilogue's tensor with the values of C would.
-    pub fn touches_once(self, segments: usize, len: usize) -> bool {
-        let chunks = match self {
-            Method::Plain | Method::Pairs => blocking::chunks(segments, len).count(),
-            Method::Strassen => strassen::chunks(segments, len).count(),
-        };
-        chunks == 1
-    }
-
-    /// Packs B.
-    pub fn pack(self, b: &Columns, packed: &mut [f32]) {
-        match self {
-            Method::Plain | Method::Pairs => pack::pack(b, packed),
-            Method::Strassen => strassen::pack(b, packed),
-        }
-    }
-
-    /// Packs `b` into scratch memory and calls `f` with it.
-    pub fn with_packed<R>(self, b: &Columns, f: impl FnOnce(&[f32]) -> R) -> R {
-        scratch::with(self.packed_len(b), |packed: &mut [f32]| {
-            self.pack(b, packed);
-            f(packed)
-        })
-    }
 }
 
 impl Product<'_> {
-    /// Computes C.
-    pub fn run(self, c: &mut [f32], epilogue: Epilogue) {
+    /// Computes C, each row with each column.
+    pub fn run<T: Terms>(&self, c: &mut [T::Number], epilogue: Epilogue<T::Number>) {
         let (rows, columns) = (self.grid.len(), self.columns);
         if rows == 0 || columns == 0 {
             return;
         }
         self.check(c.len(), &epilogue);
-        if let (Method::Strassen, Panels::Packed(b)) = (self.method, self.b) {
-            return strassen::run(&self, b, c, epilogue);
-        }
         let depth = self.a.taps.len() * self.a.len;
         let work = rows * columns * depth.max(1);
         let row_blocks = rows.div_ceil(BLOCK_ROWS);
         // Few rows: give the columns to several tasks too. The cut changes no result.
         let column_groups = (TASKS / row_blocks).min(work / row_blocks / TASK_WORK).max(1);
-        let bias = epilogue.bias;
-        let plan = Plan { product: &self, bias, add: epilogue.add, relu: epilogue.relu, column_groups };
+        let Epilogue { bias, add, relu, statistics } = epilogue;
+        let plan = Plan::<T> { product: self, bias, add, relu, column_groups };
         let c = DisjointMut::new(c);
         let block_rows = |block: usize| BLOCK_ROWS.min(rows - block * BLOCK_ROWS);
-        statistics::by_blocks(epilogue.statistics, columns, row_blocks, block_rows, |statistics| {
+        statistics::by_blocks(statistics, columns, row_blocks, block_rows, |statistics| {
             plan.launch(row_blocks, work, &c, statistics);
         });
     }
 
-    fn check(&self, c_len: usize, epilogue: &Epilogue) {
+    /// Panics if C or the epilogue does not fit.
+    pub(super) fn check<E>(&self, c_len: usize, epilogue: &Epilogue<E>) {
         let (grid, place) = (&self.grid, &self.place);
         let last = place.offset(grid.images - 1, grid.height - 1, grid.width - 1) + self.columns;
         assert!(last <= c_len, "C has {c_len} elements, {last} are needed");
@@ -121,20 +69,20 @@ impl Product<'_> {
     }
 }
 
-struct Plan<'a> {
+struct Plan<'a, T: Terms> {
     product: &'a Product<'a>,
     bias: Option<&'a [f32]>,
-    add: Option<&'a [f32]>,
+    add: Option<&'a [T::Number]>,
     relu: bool,
     column_groups: usize,
 }
 
-impl Plan<'_> {
+impl<T: Terms> Plan<'_, T> {
     fn launch(
         &self,
         row_blocks: usize,
         work: usize,
-        c: &DisjointMut<f32>,
+        c: &DisjointMut<T::Number>,
         statistics: Option<&BlockStatistics>,
     ) {
         let rows = self.product.grid.len();
@@ -156,68 +104,91 @@ impl Plan<'_> {
         block: usize,
         rows: Range<usize>,
         group: usize,
-        c: &DisjointMut<f32>,
+        c: &DisjointMut<T::Number>,
         statistics: Option<&BlockStatistics>,
     ) {
         let product = self.product;
         let count = rows.len();
         let stride = count.next_multiple_of(TABLE_GRANULE);
-        scratch::with((product.a.taps.len() + 1) * stride, |memory: &mut [usize]| {
-            let (offsets, table) = memory.split_at_mut(stride);
-            let table = rows::pointer_table(table);
-            product.a.locate(&product.grid, rows.clone(), table, stride);
-            product.place.locate(&product.grid, rows, offsets);
-            let last = offsets[count - 1];
-            offsets[count..].fill(last);
-            let task = BlockTask { plan: self, block, group, table, stride, offsets, count, c, statistics };
-            if product.method == Method::Pairs {
-                dispatch_pairs(Of(task, Pairs));
-            } else {
-                dispatch(Of(task, Singles));
-            }
+        let panels = self.panels(group);
+        // Sums of a part of the terms wait in C if it has their precision.
+        let chunks = blocking::chunks(product.a.taps.len(), product.a.len).count();
+        let waiting = if T::Number::IS_BFLOAT16 && chunks > 1 { panels.len() * MAX_PANEL_WIDTH } else { 0 };
+        scratch::with(stride * waiting, |sums: &mut [f32]| {
+            scratch::with((product.a.taps.len() + 2) * stride, |memory: &mut [usize]| {
+                let (offsets, table) = memory.split_at_mut(2 * stride);
+                let (offsets, sum_offsets) = offsets.split_at_mut(stride);
+                let table = rows::pointer_table(table);
+                product.a.locate(&product.grid, rows.clone(), table, stride);
+                product.place.locate(&product.grid, rows, offsets);
+                let last = offsets[count - 1];
+                offsets[count..].fill(last);
+                sum_offsets.iter_mut().enumerate().for_each(|(i, offset)| *offset = i * waiting);
+                let tables = Tables { rows: table, stride, offsets, sum_offsets, count };
+                T::dispatch(BlockTask {
+                    plan: self,
+                    block,
+                    panels,
+                    tables,
+                    sums: (waiting > 0).then_some(sums),
+                    c,
+                    statistics,
+                });
+            });
         });
+    }
+
+    /// The panels of a group of columns.
+    fn panels(&self, group: usize) -> Range<usize> {
+        let panels = self.product.columns.div_ceil(dispatch(PanelWidth));
+        let per_group = panels.div_ceil(self.column_groups);
+        panels.min(group * per_group)..panels.min((group + 1) * per_group)
     }
 }
 
-/// One block of rows times one group of columns.
-struct BlockTask<'a> {
-    plan: &'a Plan<'a>,
-    block: usize,
-    group: usize,
-    /// Pointers to the segments of the rows, `stride` a segment.
-    table: &'a [*const f32],
+/// Width of a full panel on the instruction set in use.
+struct PanelWidth;
+
+impl Kernel for PanelWidth {
+    type Out = usize;
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> usize {
+        blocking::panel_width::<S>()
+    }
+}
+
+/// Where the rows of a block lie.
+struct Tables<'a> {
+    /// Pointers to the segments of the rows of A, `stride` a segment.
+    rows: &'a [*const f32],
     stride: usize,
     /// Where each row of C starts; the last repeated for as many as the table has.
     offsets: &'a [usize],
+    /// Where each row of waiting sums starts.
+    sum_offsets: &'a [usize],
     /// Number of rows.
     count: usize,
-    c: &'a DisjointMut<'a, f32>,
+}
+
+/// One block of rows times some panels.
+struct BlockTask<'a, T: Terms> {
+    plan: &'a Plan<'a, T>,
+    block: usize,
+    panels: Range<usize>,
+    tables: Tables<'a>,
+    /// Place for sums of a part of the terms, unless it is C.
+    sums: Option<&'a mut [f32]>,
+    c: &'a DisjointMut<'a, T::Number>,
     statistics: Option<&'a BlockStatistics<'a>>,
 }
 
-/// The task for elements of a kind.
-struct Of<'a, T>(BlockTask<'a>, T);
-
-impl<T: Terms> Kernel for Of<'_, T> {
+impl<T: Terms> Kernel for BlockTask<'_, T> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        // SAFETY: the caller's guarantee.
-        unsafe { self.0.run::<S, T>() }
-    }
-}
-
-impl BlockTask<'_> {
-    /// # Safety
-    /// The processor has the instruction set.
-    #[inline(always)]
-    unsafe fn run<S: Simd, T: Terms>(self) {
         let product = self.plan.product;
         let width = blocking::panel_width::<S>();
-        let panels = product.columns.div_ceil(width);
-        let per_group = panels.div_ceil(self.plan.column_groups);
-        let panels = panels.min(self.group * per_group)..panels.min((self.group + 1) * per_group);
-        if panels.is_empty() {
+        if self.panels.is_empty() {
             return;
         }
         let (taps, len) = (product.a.taps.len(), product.a.len);
@@ -234,51 +205,43 @@ impl BlockTask<'_> {
         unsafe {
             if taps * len == 0 {
                 let nothing = Chunk { segment: 0, segments: 0, offset: 0, len: 0 };
-                self.chunk::<S, T>(&nothing, 0, true, panels.clone());
+                self.chunk::<S>(&nothing, 0, true);
             }
             let mut first_row = 0;
             for chunk in blocking::chunks(taps, len) {
                 let last = first_row + chunk.rows() == taps * len;
-                self.chunk::<S, T>(&chunk, first_row, last, panels.clone());
+                self.chunk::<S>(&chunk, first_row, last);
                 first_row += chunk.rows();
             }
             if let Some(statistics) = self.statistics {
-                let columns = panels.start * width..product.columns.min(panels.end * width);
+                let columns = self.panels.start * width..product.columns.min(self.panels.end * width);
                 // This task wrote these rows and columns, and no other task does.
-                statistics.of_block::<S, f32>(
-                    self.block,
-                    self.c.as_mut_ptr(),
-                    &self.offsets[..self.count],
-                    columns,
-                );
+                let offsets = &self.tables.offsets[..self.tables.count];
+                statistics.of_block::<S, T::Number>(self.block, self.c.as_mut_ptr(), offsets, columns);
             }
         }
     }
+}
 
-    /// Multiplies one chunk, which starts at row `first_row` of B, and adds it to C.
+impl<T: Terms> BlockTask<'_, T> {
+    /// Multiplies one chunk, which starts at row `first_row` of B, and adds it to what those before it came to.
     ///
     /// # Safety
     /// The processor has the instruction set; the product is valid.
     #[inline(always)]
-    unsafe fn chunk<S: Simd, T: Terms>(
-        &self,
-        chunk: &Chunk,
-        first_row: usize,
-        last: bool,
-        panels: Range<usize>,
-    ) {
+    unsafe fn chunk<S: Simd>(&self, chunk: &Chunk, first_row: usize, last: bool) {
         let product = self.plan.product;
         let width = blocking::panel_width::<S>();
         let row_len = pack::packed_width(product.columns, S::LANES);
         let (bias, add) = if last { (self.plan.bias, self.plan.add) } else { (None, None) };
         let at_once = blocking::group_panels::<S>(chunk.rows());
-        let mut first = panels.start;
-        while first < panels.end {
+        let mut first = self.panels.start;
+        while first < self.panels.end {
             let column = first * width;
             let vectors = width.min(row_len - column) / S::LANES;
             // Panels of a group are equally wide.
             let whole = (row_len / width).max(first + 1);
-            let end = panels.end.min(first + at_once).min(whole);
+            let end = self.panels.end.min(first + at_once).min(whole);
             let (panel_data, panel_stride, panel_step) = match product.b {
                 Panels::Packed(b) => {
                     let wide = vectors * S::LANES;
@@ -288,51 +251,74 @@ impl BlockTask<'_> {
                     (&data[first_row * row_stride + column..], row_stride, width)
                 }
             };
+            let sums = self.sums.as_ref().map(|sums| sums[column - self.panels.start * width..].as_ptr());
             let operands = Operands {
-                rows: self.table[chunk.segment * self.stride..].as_ptr(),
-                table_stride: self.stride,
+                rows: self.tables.rows[chunk.segment * self.tables.stride..].as_ptr(),
+                table_stride: self.tables.stride,
                 segments: chunk.segments,
                 segment_len: chunk.len,
                 segment_offset: chunk.offset,
                 panel: panel_data.as_ptr(),
                 panel_stride,
+                start: sums.filter(|_| first_row > 0).unwrap_or(std::ptr::null()),
+                start_stride: self.tables.sum_offsets.get(1).copied().unwrap_or(0),
             };
-            let destination = Destination {
-                c: self.c.as_mut_ptr().wrapping_add(column),
-                row_offsets: self.offsets.as_ptr(),
-                rows: self.count,
-                columns: product.columns - column,
-                accumulate: product.accumulate || first_row > 0,
-                bias: at(bias, column),
-                add: at(add, column),
-                relu: last && self.plan.relu,
-            };
-            let group = PanelGroup { operands, destination, panels: end - first, panel_step };
-            // SAFETY: the caller's guarantees.
-            unsafe { group.run::<S, T>(vectors) };
+            // SAFETY: the caller's guarantees; nobody else knows this task's sums.
+            unsafe {
+                match sums.filter(|_| !last) {
+                    Some(sums) => {
+                        let to = Destination {
+                            c: sums.cast_mut(),
+                            row_offsets: self.tables.sum_offsets.as_ptr(),
+                            rows: self.tables.count,
+                            columns: product.columns - column,
+                            accumulate: false,
+                            bias: std::ptr::null(),
+                            add: std::ptr::null(),
+                            relu: false,
+                        };
+                        PanelGroup { operands, destination: to, panels: end - first, panel_step }
+                            .run::<S, T>(vectors);
+                    }
+                    None => {
+                        let to = Destination {
+                            c: self.c.as_mut_ptr().wrapping_add(column),
+                            row_offsets: self.tables.offsets.as_ptr(),
+                            rows: self.tables.count,
+                            columns: product.columns - column,
+                            accumulate: product.accumulate || (first_row > 0 && sums.is_none()),
+                            bias: at(bias, column),
+                            add: at(add, column),
+                            relu: last && self.plan.relu,
+                        };
+                        PanelGroup { operands, destination: to, panels: end - first, panel_step }
+                            .run::<S, T>(vectors);
+                    }
+                }
+            }
             first = end;
         }
     }
 }
 
 /// The address of element `offset`, or null.
-pub(super) fn at(slice: Option<&[f32]>, offset: usize) -> *const f32 {
+pub(super) fn at<E>(slice: Option<&[E]>, offset: usize) -> *const E {
     slice.map_or(std::ptr::null(), |slice| slice.as_ptr().wrapping_add(offset))
 }
 
 /// A block of rows over neighbouring panels of the same width.
-struct PanelGroup {
+struct PanelGroup<E> {
     /// Of the first row and panel.
     operands: Operands,
     /// Of the first panel; all rows, and all columns from there on.
-    destination: Destination,
+    destination: Destination<E>,
     /// Number of panels.
     panels: usize,
     /// Floats from one panel to the next.
     panel_step: usize,
 }
 
-impl PanelGroup {
+impl<E: Element> PanelGroup<E> {
     /// # Safety
     /// As [`tile`], for all rows and panels, which are `vectors` vectors wide.
     #[inline(always)]
@@ -363,11 +349,11 @@ impl PanelGroup {
         let width = NV * S::LANES;
         // Of the next strip's rows, while each panel passes by.
         let lines = x.segment_len.div_ceil(LINE).div_ceil(panels);
-        let first_panel = x.panel;
+        let (first_panel, mut first_start) = (x.panel, x.start);
         let mut row = 0;
         while row < all.rows {
             let next = if row + MR < all.rows { MR } else { 0 };
-            x.panel = first_panel;
+            (x.panel, x.start) = (first_panel, first_start);
             for panel in 0..panels {
                 let column = panel * width;
                 // SAFETY: the caller's guarantees.
@@ -385,18 +371,20 @@ impl PanelGroup {
                     };
                     if panel + 1 < panels {
                         let add = at_column(to.add, width);
-                        prefetch_destination::<S, MR, NV>(to.c.wrapping_add(width), add, row_offsets);
+                        prefetch_destination::<S, E, MR, NV>(to.c.wrapping_add(width), add, row_offsets);
                     } else {
-                        prefetch_destination::<S, MR, NV>(all.c, all.add, row_offsets.add(next));
+                        prefetch_destination::<S, E, MR, NV>(all.c, all.add, row_offsets.add(next));
                     }
                     if next > 0 {
                         let lines = panel * lines..(panel + 1) * lines;
                         prefetch_rows::<S, MR>(&x, x.rows.add(MR), lines);
                     }
-                    tile::<S, T, MR, NV>(&x, &to);
+                    tile::<S, T, E, MR, NV>(&x, &to);
                 }
                 x.panel = x.panel.wrapping_add(panel_step);
+                x.start = at_column(x.start, width);
             }
+            first_start = at_column(first_start, MR * x.start_stride);
             // SAFETY: the table holds whole tiles.
             x.rows = unsafe { x.rows.add(MR) };
             row += MR;
@@ -406,6 +394,6 @@ impl PanelGroup {
 
 /// The address `offset` further on, or null.
 #[inline(always)]
-fn at_column(p: *const f32, offset: usize) -> *const f32 {
+fn at_column<E>(p: *const E, offset: usize) -> *const E {
     if p.is_null() { p } else { p.wrapping_add(offset) }
 }

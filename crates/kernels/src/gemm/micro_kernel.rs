@@ -5,16 +5,24 @@
 //! consecutive scalars of a row share cache lines, and it is what lets a convolution multiply image patches
 //! that are never copied: a row of A is a list of segments, one a kernel tap, each with its own pointer.
 
-use crate::simd::Simd;
+use crate::Element;
+use crate::simd::{Kernel, Simd, dispatch, dispatch_pairs};
+use half::bf16;
 use std::ops::Range;
 
 /// What the 32 bits of an operand's element are.
 pub(crate) trait Terms: Copy + Send + Sync + 'static {
+    /// The numbers that results are stored as.
+    type Number: Element;
+
     /// `c` plus the product of two elements, or the sum of their products.
     ///
     /// # Safety
     /// The processor must have the instruction set of `S`.
     unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V;
+
+    /// Runs a kernel that multiplies such elements.
+    fn dispatch<K: Kernel>(kernel: K) -> K::Out;
 }
 
 /// One float32.
@@ -22,10 +30,17 @@ pub(crate) trait Terms: Copy + Send + Sync + 'static {
 pub(crate) struct Singles;
 
 impl Terms for Singles {
+    type Number = f32;
+
     #[inline(always)]
     unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V {
         // SAFETY: the caller's guarantee.
         unsafe { S::fma(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn dispatch<K: Kernel>(kernel: K) -> K::Out {
+        dispatch(kernel)
     }
 }
 
@@ -34,10 +49,17 @@ impl Terms for Singles {
 pub(crate) struct Pairs;
 
 impl Terms for Pairs {
+    type Number = bf16;
+
     #[inline(always)]
     unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V {
         // SAFETY: the caller's guarantee.
         unsafe { S::dot_pairs(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn dispatch<K: Kernel>(kernel: K) -> K::Out {
+        dispatch_pairs(kernel)
     }
 }
 
@@ -57,16 +79,20 @@ pub(crate) struct Operands {
     pub panel: *const f32,
     /// Distance between the panel's rows.
     pub panel_stride: usize,
+    /// Sums to go on from, of whole tiles, or null.
+    pub start: *const f32,
+    /// Distance between their rows.
+    pub start_stride: usize,
 }
 
 /// Floats of a cache line.
 pub(crate) const LINE: usize = 16;
 
 /// Where a tile goes and what happens to it on the way.
-pub(crate) struct Destination {
+pub(crate) struct Destination<E = f32> {
     /// Column 0 of the tile in C and in the tensor to add; row `i` lies at `row_offsets[i]` from it.
-    pub c: *mut f32,
-    /// Offset in floats of each row.
+    pub c: *mut E,
+    /// Offset of each row.
     pub row_offsets: *const usize,
     /// Rows to write, at most `MR`.
     pub rows: usize,
@@ -77,7 +103,7 @@ pub(crate) struct Destination {
     /// Bias of column 0, or null.
     pub bias: *const f32,
     /// Column 0 of a tensor to add, laid out as C is, or null.
-    pub add: *const f32,
+    pub add: *const E,
     /// Clamp at zero, after everything is added.
     pub relu: bool,
 }
@@ -88,12 +114,12 @@ pub(crate) struct Destination {
 /// All of the table's `MR` pointers a segment must be readable for the segment, existing rows or not; the
 /// rest as the fields say. The processor has the instruction set of `S`.
 #[inline(always)]
-pub(crate) unsafe fn tile<S: Simd, T: Terms, const MR: usize, const NV: usize>(
+pub(crate) unsafe fn tile<S: Simd, T: Terms, E: Element, const MR: usize, const NV: usize>(
     x: &Operands,
-    to: &Destination,
+    to: &Destination<E>,
 ) {
     // SAFETY: the caller's guarantees.
-    unsafe { finish::<S, MR, NV>(multiply::<S, T, MR, NV>(x), to) }
+    unsafe { finish::<S, E, MR, NV>(multiply::<S, T, MR, NV>(x), to) }
 }
 
 /// Asks for some cache lines of each segment of another tile's rows of A.
@@ -127,19 +153,19 @@ pub(crate) unsafe fn prefetch_rows<S: Simd, const MR: usize>(
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-pub(crate) unsafe fn prefetch_destination<S: Simd, const MR: usize, const NV: usize>(
-    c: *mut f32,
-    add: *const f32,
+pub(crate) unsafe fn prefetch_destination<S: Simd, E: Element, const MR: usize, const NV: usize>(
+    c: *mut E,
+    add: *const E,
     row_offsets: *const usize,
 ) {
     for i in 0..MR {
-        for column in (0..NV * S::LANES).step_by(LINE) {
+        for column in (0..NV * S::LANES).step_by(LINE * size_of::<f32>() / size_of::<E>()) {
             // SAFETY: the offset exists; prefetching reads nothing.
             unsafe {
                 let offset = *row_offsets.add(i) + column;
-                S::prefetch(c.wrapping_add(offset));
+                S::prefetch(c.wrapping_add(offset).cast());
                 if !add.is_null() {
-                    S::prefetch(add.wrapping_add(offset));
+                    S::prefetch(add.wrapping_add(offset).cast());
                 }
             }
         }
@@ -151,6 +177,13 @@ unsafe fn multiply<S: Simd, T: Terms, const MR: usize, const NV: usize>(x: &Oper
     // SAFETY: pointers stay within the segments and the panel, as the caller guarantees.
     unsafe {
         let mut acc = [[S::zero(); NV]; MR];
+        if !x.start.is_null() {
+            for (i, acc) in acc.iter_mut().enumerate() {
+                for (j, acc) in acc.iter_mut().enumerate() {
+                    *acc = S::load(x.start.add(i * x.start_stride + j * S::LANES));
+                }
+            }
+        }
         let mut b = x.panel;
         for segment in 0..x.segments {
             let table = x.rows.add(segment * x.table_stride);
@@ -201,18 +234,18 @@ pub(crate) unsafe fn multiply_rows<S: Simd, T: Terms, const MR: usize, const NV:
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-pub(super) unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(
+pub(super) unsafe fn finish<S: Simd, E: Element, const MR: usize, const NV: usize>(
     acc: [[S::V; NV]; MR],
-    to: &Destination,
+    to: &Destination<E>,
 ) {
     let whole = to.rows == MR && to.columns >= NV * S::LANES;
     // SAFETY: the caller's guarantees.
     unsafe {
         match (whole, to.accumulate, to.add.is_null()) {
-            (true, false, true) => finish_whole::<S, MR, NV, false, false>(acc, to),
-            (true, false, false) => finish_whole::<S, MR, NV, false, true>(acc, to),
-            (true, true, true) => finish_whole::<S, MR, NV, true, false>(acc, to),
-            (true, true, false) => finish_whole::<S, MR, NV, true, true>(acc, to),
+            (true, false, true) => finish_whole::<S, E, MR, NV, false, false>(acc, to),
+            (true, false, false) => finish_whole::<S, E, MR, NV, false, true>(acc, to),
+            (true, true, true) => finish_whole::<S, E, MR, NV, true, false>(acc, to),
+            (true, true, false) => finish_whole::<S, E, MR, NV, true, true>(acc, to),
             (false, ..) => {
                 for (i, acc) in acc.into_iter().enumerate() {
                     if i >= to.rows {
@@ -224,7 +257,7 @@ pub(super) unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(
                         if column >= to.columns {
                             break;
                         }
-                        finish_vector::<S>(v, to, offset, column);
+                        finish_vector::<S, E>(v, to, offset, column);
                     }
                 }
             }
@@ -238,10 +271,13 @@ pub(super) unsafe fn finish<S: Simd, const MR: usize, const NV: usize>(
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-unsafe fn finish_whole<S: Simd, const MR: usize, const NV: usize, const ACCUMULATE: bool, const ADD: bool>(
+unsafe fn finish_whole<S, E, const MR: usize, const NV: usize, const ACCUMULATE: bool, const ADD: bool>(
     acc: [[S::V; NV]; MR],
-    to: &Destination,
-) {
+    to: &Destination<E>,
+) where
+    S: Simd,
+    E: Element,
+{
     // SAFETY: the caller's guarantees.
     unsafe {
         let floor = S::splat(if to.relu { 0.0 } else { f32::NEG_INFINITY });
@@ -257,12 +293,12 @@ unsafe fn finish_whole<S: Simd, const MR: usize, const NV: usize, const ACCUMULA
                 let c = to.c.add(offset + j * S::LANES);
                 v = S::add(v, bias[j]);
                 if ACCUMULATE {
-                    v = S::add(v, S::load(c));
+                    v = S::add(v, E::load::<S>(c, S::LANES));
                 }
                 if ADD {
-                    v = S::add(v, S::load(to.add.add(offset + j * S::LANES)));
+                    v = S::add(v, E::load::<S>(to.add.add(offset + j * S::LANES), S::LANES));
                 }
-                S::store(c, S::max(floor, v));
+                E::store::<S>(c, S::max(floor, v), S::LANES);
             }
         }
     }
@@ -273,31 +309,23 @@ unsafe fn finish_whole<S: Simd, const MR: usize, const NV: usize, const ACCUMULA
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-unsafe fn finish_vector<S: Simd>(mut v: S::V, to: &Destination, offset: usize, column: usize) {
+unsafe fn finish_vector<S: Simd, E: Element>(mut v: S::V, to: &Destination<E>, offset: usize, column: usize) {
     let n = (to.columns - column).min(S::LANES);
     // SAFETY: `n` columns from `column` on exist in C, the bias and the tensor to add.
     unsafe {
         let c = to.c.add(offset + column);
         if !to.bias.is_null() {
-            v = S::add(v, load_columns::<S>(to.bias.add(column), n));
+            v = S::add(v, f32::load::<S>(to.bias.add(column), n));
         }
         if to.accumulate {
-            v = S::add(v, load_columns::<S>(c, n));
+            v = S::add(v, E::load::<S>(c, n));
         }
         if !to.add.is_null() {
-            v = S::add(v, load_columns::<S>(to.add.add(offset + column), n));
+            v = S::add(v, E::load::<S>(to.add.add(offset + column), n));
         }
         if to.relu {
             v = S::max(S::zero(), v);
         }
-        if n == S::LANES { S::store(c, v) } else { S::store_partial(c, v, n) }
+        E::store::<S>(c, v, n);
     }
-}
-
-/// # Safety
-/// `n` floats are readable; the processor has the instruction set.
-#[inline(always)]
-unsafe fn load_columns<S: Simd>(p: *const f32, n: usize) -> S::V {
-    // SAFETY: the caller's guarantees.
-    unsafe { if n == S::LANES { S::load(p) } else { S::load_partial(p, n) } }
 }

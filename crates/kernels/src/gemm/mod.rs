@@ -5,6 +5,7 @@
 //! * `rows`: the rows of A and C, of a matrix or of image patches that are never copied
 //! * `micro_kernel`: one tile in registers
 //! * `driver`: the loops around it and the threads
+//! * `method`: which loops, and of what numbers
 //! * `strassen`: other loops around it, with fewer multiplications
 //! * `points`, `patch_sum`, `outer_kernel`: the other product, of which both operands lie point by point
 //! * `epilogue`, `statistics`: what happens to a result while it is in cache
@@ -14,6 +15,7 @@
 pub(crate) mod blocking;
 pub(crate) mod driver;
 mod epilogue;
+pub(crate) mod method;
 pub(crate) mod micro_kernel;
 pub(crate) mod outer_kernel;
 pub(crate) mod pack;
@@ -30,7 +32,8 @@ pub use epilogue::{ColumnStatistics, Epilogue};
 use crate::layout;
 use crate::parallel;
 use crate::scratch;
-use driver::{Method, Product};
+use driver::Product;
+use method::{Floats, Method};
 use pack::{Columns, Panels};
 use rows::{Grid, Patches, Placement};
 
@@ -191,12 +194,12 @@ fn rows_of_c(
                 zeros: a,
             };
             let place = Placement { start: 0, image: 0, row: 0, column: c_stride };
-            Product { grid: Grid::matrix(m), a, columns: n, b, place, accumulate, method: Method::Plain }
-                .run(c, epilogue);
+            let product = Product { grid: Grid::matrix(m), a, columns: n, b, place, accumulate };
+            Floats::Plain.run(&product, c, epilogue);
         };
         match Panels::in_place(&columns, m) {
             Some(b) => multiply(b),
-            None => Method::Plain.with_packed(&columns, |packed| multiply(Panels::Packed(packed))),
+            None => Floats::Plain.with_packed(&columns, |packed| multiply(Panels::Packed(packed))),
         }
     };
     if k == 0 {

@@ -38,7 +38,7 @@ impl Columns<'_> {
 /// B as products read it.
 #[derive(Clone, Copy)]
 pub(crate) enum Panels<'a> {
-    /// As the product's [`Method`](super::driver::Method) packs it.
+    /// As the product's [`Method`](super::method::Method) packs it.
     Packed(&'a [f32]),
     /// Row after row, where it lies.
     InPlace {

@@ -86,11 +86,7 @@ pub fn forward(g: &Conv2dGeometry, x: &[bf16], w: &[f32], epilogue: Epilogue<bf1
 }
 
 fn forward_pairs(g: &Conv2dGeometry, x: &[bf16], w: &[f32], epilogue: Epilogue<bf16>, y: &mut [bf16]) {
-    with_bfloat16(w, |w| {
-        forward_in_parts(g, epilogue, y, |part, of_x, epilogue, y| {
-            pairs::forward(part, &x[of_x], w, epilogue, y);
-        });
-    });
+    with_bfloat16(w, |w| pairs::forward(g, x, w, epilogue, y));
 }
 
 /// Has each part computed in float32, by its geometry and the range of its input, then rounded.
@@ -141,11 +137,7 @@ pub fn input_gradient(g: &Conv2dGeometry, dy: &[bf16], w: &[f32], dx: &mut [bf16
 
 fn input_gradient_pairs(g: &Conv2dGeometry, dy: &[bf16], w: &[f32], dx: &mut [bf16], accumulate: bool) {
     with_bfloat16(w, |w| {
-        pairs::with_paired_rows(g, w, |w| {
-            gradient_in_parts(g, dx, accumulate, |part, of_y, dx| {
-                pairs::input_gradient(part, &dy[of_y], w, dx, accumulate);
-            });
-        });
+        pairs::with_paired_rows(g, w, |w| pairs::input_gradient(g, dy, w, dx, accumulate));
     });
 }
 

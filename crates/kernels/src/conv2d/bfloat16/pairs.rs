@@ -5,7 +5,7 @@
 
 use super::super::choose::{Algorithm, Pass};
 use super::super::{Conv2dGeometry, Epilogue, implicit_gemm};
-use crate::gemm::driver::Method;
+use crate::gemm::micro_kernel::Pairs;
 use crate::{scratch, simd};
 use half::bf16;
 
@@ -23,17 +23,17 @@ pub fn fits(pass: Pass, g: &Conv2dGeometry) -> bool {
     pass != Pass::WeightGradient && g.groups == 1 && summed.is_multiple_of(2)
 }
 
-/// [`forward`](super::forward) to float32. `w` (O, kh, kw, C) are weights as bfloat16.
-pub fn forward(g: &Conv2dGeometry, x: &[bf16], w: &[bf16], epilogue: Epilogue, y: &mut [f32]) {
+/// [`forward`](super::forward). `w` (O, kh, kw, C) are weights as bfloat16.
+pub fn forward(g: &Conv2dGeometry, x: &[bf16], w: &[bf16], epilogue: Epilogue<bf16>, y: &mut [bf16]) {
     let halved = Conv2dGeometry { in_channels: g.in_channels / 2, ..*g };
     let (x, w) = (bytemuck::cast_slice(x), bytemuck::cast_slice(w));
-    implicit_gemm::forward(&halved, x, w, Method::Pairs, epilogue, y);
+    implicit_gemm::forward(&halved, x, w, Pairs, epilogue, y);
 }
 
-/// [`input_gradient`](super::input_gradient) in float32, for weights whose [rows are pairs](with_paired_rows).
-pub fn input_gradient(g: &Conv2dGeometry, dy: &[bf16], w: &[f32], dx: &mut [f32], accumulate: bool) {
+/// [`input_gradient`](super::input_gradient), for weights whose [rows are pairs](with_paired_rows).
+pub fn input_gradient(g: &Conv2dGeometry, dy: &[bf16], w: &[f32], dx: &mut [bf16], accumulate: bool) {
     let halved = Conv2dGeometry { out_channels: g.out_channels / 2, ..*g };
-    implicit_gemm::input_gradient(&halved, bytemuck::cast_slice(dy), w, Method::Pairs, dx, accumulate);
+    implicit_gemm::input_gradient(&halved, bytemuck::cast_slice(dy), w, Pairs, dx, accumulate);
 }
 
 /// Calls `f` with the weights of output channels 2i and 2i + 1 side by side: (O / 2, kh, kw, C) pairs.

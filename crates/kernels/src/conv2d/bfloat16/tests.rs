@@ -54,7 +54,7 @@ fn all_passes_match_float64_with_any_number_of_threads() {
 /// Also on processors without an instruction for it.
 #[test]
 fn pairs_match_float64_with_any_number_of_threads() {
-    for g in geometries() {
+    for g in geometries().into_iter().filter(|g| g.batch > 0) {
         let [x, dy, before] =
             [(g.in_len(), 1), (g.out_len(), 2), (g.in_len(), 3)].map(|(n, seed)| numbers(n, seed));
         let [x, dy, before] = [x, dy, before].map(|v| to_bfloat16(&v));

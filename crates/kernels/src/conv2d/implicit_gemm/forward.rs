@@ -2,20 +2,21 @@ use super::patches::{self, with_patches};
 use crate::conv2d::Conv2dGeometry;
 use crate::conv2d::prepared::Packed;
 use crate::gemm::Epilogue;
-use crate::gemm::driver::{Method, Product};
+use crate::gemm::driver::Product;
+use crate::gemm::method::{Floats, Method};
 use crate::gemm::pack::{Columns, Panels};
 use crate::gemm::rows::{Grid, Placement};
 use crate::scratch;
 
 /// A row for each output pixel, a column for each output channel; a segment for each tap or row of taps. For pairs of bfloat16
 /// numbers, of two neighbouring channels, `g` counts pairs of channels.
-pub(in crate::conv2d) fn forward(
+pub(in crate::conv2d) fn forward<M: Method>(
     g: &Conv2dGeometry,
     x: &[f32],
     w: &[f32],
-    method: Method,
-    epilogue: Epilogue,
-    y: &mut [f32],
+    method: M,
+    epilogue: Epilogue<M::Number>,
+    y: &mut [M::Number],
 ) {
     let segments = segments(g);
     scratch::with(packed_len(g, w, &segments, method), |packed: &mut [f32]| {
@@ -25,24 +26,24 @@ pub(in crate::conv2d) fn forward(
 }
 
 /// The weights of all groups, packed for [`forward_packed`].
-pub(in crate::conv2d) fn pack_weights(g: &Conv2dGeometry, w: &[f32], method: Method) -> Packed {
+pub(in crate::conv2d) fn pack_weights(g: &Conv2dGeometry, w: &[f32], method: Floats) -> Packed {
     let segments = segments(g);
     Packed::new(packed_len(g, w, &segments, method), |packed| pack_groups(g, w, &segments, method, packed))
 }
 
 /// Whether [`forward_packed`] adds to its output as it would add a tensor.
-pub(in crate::conv2d) fn adds_in_place(g: &Conv2dGeometry, method: Method) -> bool {
+pub(in crate::conv2d) fn adds_in_place(g: &Conv2dGeometry, method: Floats) -> bool {
     method.touches_once(g.kernel_len() / patches::segment_len(g).max(1), patches::segment_len(g))
 }
 
 /// As [`forward`], with packed weights: one product a group. Added to what `y` holds if `accumulate`.
-pub(in crate::conv2d) fn forward_packed(
+pub(in crate::conv2d) fn forward_packed<M: Method>(
     g: &Conv2dGeometry,
     x: &[f32],
     packed: &[f32],
-    method: Method,
-    epilogue: Epilogue,
-    y: &mut [f32],
+    method: M,
+    epilogue: Epilogue<M::Number>,
+    y: &mut [M::Number],
     accumulate: bool,
 ) {
     let outputs = g.group_outputs();
@@ -64,7 +65,7 @@ pub(in crate::conv2d) fn forward_packed(
         };
         with_patches(g, group, x, |a| {
             let b = Panels::Packed(packed);
-            Product { grid, a, columns: outputs, b, place, accumulate, method }.run(y, epilogue);
+            method.run(&Product { grid, a, columns: outputs, b, place, accumulate }, y, epilogue);
         });
     }
 }
@@ -87,11 +88,11 @@ fn columns<'a>(g: &Conv2dGeometry, w: &'a [f32], segments: &'a [usize], group: u
     }
 }
 
-fn packed_len(g: &Conv2dGeometry, w: &[f32], segments: &[usize], method: Method) -> usize {
+fn packed_len(g: &Conv2dGeometry, w: &[f32], segments: &[usize], method: impl Method) -> usize {
     g.groups * method.packed_len(&columns(g, w, segments, 0))
 }
 
-fn pack_groups(g: &Conv2dGeometry, w: &[f32], segments: &[usize], method: Method, packed: &mut [f32]) {
+fn pack_groups(g: &Conv2dGeometry, w: &[f32], segments: &[usize], method: impl Method, packed: &mut [f32]) {
     for (group, packed) in packed.chunks_exact_mut(packed.len() / g.groups).enumerate() {
         method.pack(&columns(g, w, segments, group), packed);
     }

@@ -1,7 +1,8 @@
 use super::patches;
 use crate::conv2d::Conv2dGeometry;
 use crate::gemm::Epilogue;
-use crate::gemm::driver::{Method, Product};
+use crate::gemm::driver::Product;
+use crate::gemm::method::Method;
 use crate::gemm::pack::{Columns, Panels};
 use crate::gemm::rows::{Grid, Patches, Placement};
 use crate::parallel;
@@ -13,12 +14,12 @@ use crate::scratch;
 /// all q: the input falls into s x s classes of pixels, each a product over its own taps, and no zero is ever
 /// multiplied. Added to what `dx` holds if `accumulate`. For pairs of bfloat16 numbers, of two neighbouring output channels,
 /// `g` counts pairs of these.
-pub(in crate::conv2d) fn input_gradient(
+pub(in crate::conv2d) fn input_gradient<M: Method>(
     g: &Conv2dGeometry,
     dy: &[f32],
     w: &[f32],
-    method: Method,
-    dx: &mut [f32],
+    method: M,
+    dx: &mut [M::Number],
     accumulate: bool,
 ) {
     if let Some(mirrored) = mirrored(g).filter(|m| patches::merges(m) && !accumulate) {
@@ -32,7 +33,7 @@ pub(in crate::conv2d) fn input_gradient(
         |axis: usize, len: usize| classes(axis, len).any(|first| reaching(g, axis, first).next().is_none());
     if !accumulate && (skips(0, g.in_height) || skips(1, g.in_width)) {
         // As in 1x1 convolutions of stride 2, which never look at three pixels of four.
-        parallel::for_each_chunk(dx, 1, |_, dx| dx.fill(0.0));
+        parallel::for_each_chunk(dx, 1, |_, dx| dx.fill(M::Number::default()));
     }
     for h in classes(0, g.in_height) {
         for w_class in classes(1, g.in_width) {
@@ -82,13 +83,13 @@ fn reaching(g: &Conv2dGeometry, axis: usize, first: usize) -> impl Iterator<Item
 }
 
 /// The input pixels whose row and column leave the remainders `first` when divided by the stride.
-fn class(
+fn class<M: Method>(
     g: &Conv2dGeometry,
     first: [usize; 2],
     dy: &[f32],
     w: &[f32],
-    method: Method,
-    dx: &mut [f32],
+    method: M,
+    dx: &mut [M::Number],
     accumulate: bool,
 ) {
     let (inputs, outputs) = (g.group_inputs(), g.group_outputs());
@@ -135,7 +136,8 @@ fn class(
         };
         method.with_packed(&columns, |packed| {
             let b = Panels::Packed(packed);
-            Product { grid, a, columns: inputs, b, place, accumulate, method }.run(dx, Epilogue::default());
+            let product = Product { grid, a, columns: inputs, b, place, accumulate };
+            method.run(&product, dx, Epilogue::default());
         });
     }
 }

@@ -75,6 +75,10 @@ pub(super) fn chunks(segments: usize, len: usize) -> impl Iterator<Item = Chunk>
 /// Computes C, with B as [`pack`] leaves it.
 pub(super) fn run(product: &Product, b: &[f32], c: &mut [f32], epilogue: Epilogue) {
     let (columns, taps, len) = (product.columns, product.a.taps.len(), product.a.len);
+    if product.grid.len() == 0 || columns == 0 {
+        return;
+    }
+    product.check(c.len(), &epilogue);
     assert!(applies(len, columns) && b.len() >= packed_len(taps * len, columns));
     let pairs = Pairs { rows: product.grid.width * product.grid.height, images: product.grid.images };
     // Even blocks of whole tiles.

@@ -111,7 +111,7 @@ pub(super) unsafe fn tile<S: Simd, const NV: usize>(strip: &Strip, b: *const f32
     unsafe {
         let a = strip.factors();
         // One at a time: the processor does not wait for many at once.
-        let soon = |to: &Destination| prefetch_destination::<S, MR, NV>(to.c, to.add, to.row_offsets);
+        let soon = |to: &Destination| prefetch_destination::<S, f32, MR, NV>(to.c, to.add, to.row_offsets);
         soon(&to.c11);
         let width = NV * S::LANES;
         let product = |acc: [[S::V; NV]; MR], i: usize| {
@@ -126,15 +126,15 @@ pub(super) unsafe fn tile<S: Simd, const NV: usize>(strip: &Strip, b: *const f32
         let zero = [[S::zero(); NV]; MR];
         let m1 = product(zero, 0);
         soon(&to.c21);
-        finish::<S, MR, NV>(product(m1, 1), &to.c11);
+        finish::<S, f32, MR, NV>(product(m1, 1), &to.c11);
         soon(&to.c22);
         let u = product(m1, 2);
         soon(&to.c12);
         let v = product(u, 3);
-        finish::<S, MR, NV>(product(v, 4), &to.c21);
+        finish::<S, f32, MR, NV>(product(v, 4), &to.c21);
         let m5 = product(zero, 5);
-        finish::<S, MR, NV>(add::<S, NV>(m5, v), &to.c22);
-        finish::<S, MR, NV>(product(add::<S, NV>(m5, u), 6), &to.c12);
+        finish::<S, f32, MR, NV>(add::<S, NV>(m5, v), &to.c22);
+        finish::<S, f32, MR, NV>(product(add::<S, NV>(m5, u), 6), &to.c12);
     }
 }
 

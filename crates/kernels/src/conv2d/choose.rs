@@ -3,9 +3,10 @@
 //! Conditions depend on the geometry alone, never on time or threads, so the same model always gives the same
 //! bits on the same machine type.
 
-use super::{Conv2dGeometry, depthwise, single_channel, winograd};
+use super::{Conv2dGeometry, depthwise, implicit_gemm, single_channel, winograd};
 use crate::gemm::method::Floats;
 use crate::gemm::strassen;
+use crate::simd;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A way to compute one pass of a convolution, best first.
@@ -17,6 +18,9 @@ pub enum Algorithm {
     Depthwise,
     /// A quarter of the multiplications with stride 1, nine sixteenths with stride 2. 3x3 kernels and enough channels.
     Winograd,
+    /// A product of patches with weights, or sums over pixels, of bfloat16 numbers two at a time. Where the processor has an
+    /// instruction for it, which beats nine sixteenths of the multiplications, but not a quarter.
+    Pairs,
     /// A product of patches with weights in seven eighths of the multiplications, for many rows and channels. Forward and input
     /// gradient.
     Strassen,
@@ -37,10 +41,11 @@ pub enum Pass {
 
 impl Algorithm {
     /// All of them, best first.
-    pub const ALL: [Algorithm; 5] = [
+    pub const ALL: [Algorithm; 6] = [
         Algorithm::SingleChannel,
         Algorithm::Depthwise,
         Algorithm::Winograd,
+        Algorithm::Pairs,
         Algorithm::Strassen,
         Algorithm::ImplicitGemm,
     ];
@@ -51,17 +56,29 @@ impl Algorithm {
             Algorithm::SingleChannel => "single channel",
             Algorithm::Depthwise => "depthwise",
             Algorithm::Winograd => "winograd",
+            Algorithm::Pairs => "pairs",
             Algorithm::Strassen => "strassen",
             Algorithm::ImplicitGemm => "implicit gemm",
         }
     }
 
-    /// The algorithm for a pass.
+    /// The algorithm for a pass in float32.
     pub fn choose(pass: Pass, g: &Conv2dGeometry) -> Algorithm {
+        Self::first(pass, g, false)
+    }
+
+    /// The algorithm for a pass between activations, or gradients, that are bfloat16.
+    pub fn choose_bfloat16(pass: Pass, g: &Conv2dGeometry) -> Algorithm {
+        Self::first(pass, g, simd::has_pairs() && pairs_fit(pass, g))
+    }
+
+    /// The first that applies; `pairs` says whether products of pairs do.
+    fn first(pass: Pass, g: &Conv2dGeometry, pairs: bool) -> Algorithm {
         let applies = |a: &Algorithm| match a {
             Algorithm::SingleChannel => pass != Pass::InputGradient && single_channel::applies(g),
             Algorithm::Depthwise => depthwise::applies(g),
-            Algorithm::Winograd => !exact() && winograd_pays(pass, g),
+            Algorithm::Winograd => !exact() && winograd_pays(pass, g) && !(pairs && g.stride != [1, 1]),
+            Algorithm::Pairs => pairs,
             Algorithm::Strassen => !exact() && strassen_pays(pass, g),
             Algorithm::ImplicitGemm => true,
         };
@@ -81,6 +98,16 @@ fn winograd_pays(pass: Pass, g: &Conv2dGeometry) -> bool {
     let channels = g.in_channels.min(g.out_channels);
     let tiles = g.batch * g.out_height().div_ceil(4) * g.out_width().div_ceil(4);
     winograd::applies(pass, g) && channels >= 32 && tiles >= WINOGRAD_TILES
+}
+
+/// Whether what is summed up comes in pairs: channels, terms of a row of the kernel with few channels, or pixels.
+pub(super) fn pairs_fit(pass: Pass, g: &Conv2dGeometry) -> bool {
+    let fit = match pass {
+        Pass::Forward => g.in_channels.is_multiple_of(2) || implicit_gemm::merges(g),
+        Pass::InputGradient => g.out_channels.is_multiple_of(2),
+        Pass::WeightGradient => true,
+    };
+    fit && g.groups == 1
 }
 
 /// Fewest rows over which reading the packed weights, seven quarters as large, is spread.

@@ -22,6 +22,7 @@ pub use choose::{exact, set_exact};
 pub use geometry::Conv2dGeometry;
 pub use prepared::PreparedConv2d;
 
+use crate::gemm::micro_kernel::Singles;
 use crate::gemm::statistics::column_statistics;
 use crate::{pointwise, scratch};
 use choose::{Algorithm, Pass};
@@ -50,7 +51,7 @@ fn forward_by(
         Algorithm::SingleChannel => single_channel::forward(g, x, w, plain, y),
         Algorithm::Depthwise => depthwise::forward(g, x, w, plain, y),
         Algorithm::Winograd => return winograd::forward(g, x, w, Epilogue { statistics, ..plain }, y),
-        Algorithm::Strassen | Algorithm::ImplicitGemm => {
+        Algorithm::Strassen | Algorithm::ImplicitGemm | Algorithm::Pairs => {
             let epilogue = Epilogue { statistics, ..plain };
             return implicit_gemm::forward(g, x, w, algorithm.method(), epilogue, y);
         }
@@ -89,7 +90,7 @@ fn write_input_gradient(g: &Conv2dGeometry, dy: &[f32], w: &[f32], dx: &mut [f32
             pointwise::add_assign(dx, term);
         }),
         Algorithm::Depthwise => depthwise::input_gradient(g, dy, w, dx),
-        Algorithm::SingleChannel | Algorithm::Strassen | Algorithm::ImplicitGemm => {
+        Algorithm::SingleChannel | Algorithm::Strassen | Algorithm::ImplicitGemm | Algorithm::Pairs => {
             implicit_gemm::input_gradient(g, dy, w, algorithm.method(), dx, accumulate);
         }
     }
@@ -106,7 +107,9 @@ pub fn weight_gradient(g: &Conv2dGeometry, x: &[f32], dy: &[f32], dw: &mut [f32]
         Algorithm::Winograd => winograd::weight_gradient(g, x, dy, dw),
         Algorithm::Depthwise => depthwise::weight_gradient(g, x, dy, dw),
         Algorithm::SingleChannel => single_channel::weight_gradient(g, x, dy, dw),
-        Algorithm::Strassen | Algorithm::ImplicitGemm => implicit_gemm::weight_gradient(g, x, dy, dw),
+        Algorithm::Strassen | Algorithm::ImplicitGemm | Algorithm::Pairs => {
+            implicit_gemm::weight_gradient::<f32, Singles>(g, x, dy, dw);
+        }
     }
 }
 

@@ -62,7 +62,7 @@ impl PreparedConv2d {
         let algorithm = Algorithm::choose(Pass::Forward, g);
         let weights = match algorithm {
             Algorithm::Winograd => Weights::Winograd(winograd::pack_weights(g, w)),
-            Algorithm::Strassen | Algorithm::ImplicitGemm => {
+            Algorithm::Strassen | Algorithm::ImplicitGemm | Algorithm::Pairs => {
                 let method = algorithm.method();
                 Weights::ImplicitGemm(method, implicit_gemm::pack_weights(g, w, method))
             }

@@ -21,11 +21,11 @@ const TASK_WORK: usize = 256 * 1024;
 pub(super) const TASKS: usize = 32;
 
 /// C = A B for rows given by `grid` and `a`, with the columns in `packed` (of shape `b`), then the epilogue.
-pub(crate) struct Product<'a> {
+pub(crate) struct Product<'a, E = f32> {
     /// Rows of A and C.
     pub grid: Grid,
     /// Where the rows of A lie.
-    pub a: Patches<'a>,
+    pub a: Patches<'a, E>,
     /// Number of columns.
     pub columns: usize,
     /// The columns.
@@ -36,15 +36,16 @@ pub(crate) struct Product<'a> {
     pub accumulate: bool,
 }
 
-impl Product<'_> {
+impl<E: Element> Product<'_, E> {
     /// Computes C, each row with each column.
-    pub fn run<T: Terms>(&self, c: &mut [T::Number], epilogue: Epilogue<T::Number>) {
+    pub fn run<T: Terms<Number = E>>(&self, c: &mut [E], epilogue: Epilogue<E>) {
         let (rows, columns) = (self.grid.len(), self.columns);
         if rows == 0 || columns == 0 {
             return;
         }
         self.check(c.len(), &epilogue);
-        let depth = self.a.taps.len() * self.a.len;
+        assert!(self.a.zeros.len() >= T::elements(self.a.len) * T::NUMBERS, "too few zeros");
+        let depth = self.a.taps.len() * T::elements(self.a.len);
         let work = rows * columns * depth.max(1);
         let row_blocks = rows.div_ceil(BLOCK_ROWS);
         // Few rows: give the columns to several tasks too. The cut changes no result.
@@ -59,18 +60,17 @@ impl Product<'_> {
     }
 
     /// Panics if C or the epilogue does not fit.
-    pub(super) fn check<E>(&self, c_len: usize, epilogue: &Epilogue<E>) {
+    pub(super) fn check(&self, c_len: usize, epilogue: &Epilogue<E>) {
         let (grid, place) = (&self.grid, &self.place);
         let last = place.offset(grid.images - 1, grid.height - 1, grid.width - 1) + self.columns;
         assert!(last <= c_len, "C has {c_len} elements, {last} are needed");
         assert!(epilogue.add.is_none_or(|add| add.len() == c_len), "the tensor to add is not of C's size");
         assert!(epilogue.bias.is_none_or(|bias| bias.len() == self.columns), "one bias a column");
-        assert!(self.a.zeros.len() >= self.a.len, "too few zeros");
     }
 }
 
 struct Plan<'a, T: Terms> {
-    product: &'a Product<'a>,
+    product: &'a Product<'a, T::Number>,
     bias: Option<&'a [f32]>,
     add: Option<&'a [T::Number]>,
     relu: bool,
@@ -112,7 +112,7 @@ impl<T: Terms> Plan<'_, T> {
         let stride = count.next_multiple_of(TABLE_GRANULE);
         let panels = self.panels(group);
         // Sums of a part of the terms wait in C if it has their precision.
-        let chunks = blocking::chunks(product.a.taps.len(), product.a.len).count();
+        let chunks = blocking::chunks(product.a.taps.len(), T::elements(product.a.len)).count();
         let waiting = if T::Number::IS_BFLOAT16 && chunks > 1 { panels.len() * MAX_PANEL_WIDTH } else { 0 };
         scratch::with(stride * waiting, |sums: &mut [f32]| {
             scratch::with((product.a.taps.len() + 2) * stride, |memory: &mut [usize]| {
@@ -158,13 +158,13 @@ impl Kernel for PanelWidth {
 }
 
 /// Where the rows of a block lie.
-struct Tables<'a> {
+struct Tables<'a, E> {
     /// Pointers to the segments of the rows of A, `stride` a segment.
-    rows: &'a [*const f32],
+    rows: &'a [*const E],
     stride: usize,
     /// Where each row of C starts; the last repeated for as many as the table has.
     offsets: &'a [usize],
-    /// Where each row of waiting sums starts.
+    /// Where each row of sums of a part of the terms starts.
     sum_offsets: &'a [usize],
     /// Number of rows.
     count: usize,
@@ -175,7 +175,7 @@ struct BlockTask<'a, T: Terms> {
     plan: &'a Plan<'a, T>,
     block: usize,
     panels: Range<usize>,
-    tables: Tables<'a>,
+    tables: Tables<'a, T::Number>,
     /// Place for sums of a part of the terms, unless it is C.
     sums: Option<&'a mut [f32]>,
     c: &'a DisjointMut<'a, T::Number>,
@@ -191,7 +191,7 @@ impl<T: Terms> Kernel for BlockTask<'_, T> {
         if self.panels.is_empty() {
             return;
         }
-        let (taps, len) = (product.a.taps.len(), product.a.len);
+        let (taps, len) = (product.a.taps.len(), T::elements(product.a.len));
         match product.b {
             Panels::Packed(b) => {
                 assert!(b.len() >= pack::packed_width(product.columns, S::LANES) * taps * len)
@@ -253,7 +253,7 @@ impl<T: Terms> BlockTask<'_, T> {
             };
             let sums = self.sums.as_ref().map(|sums| sums[column - self.panels.start * width..].as_ptr());
             let operands = Operands {
-                rows: self.tables.rows[chunk.segment * self.tables.stride..].as_ptr(),
+                rows: self.tables.rows[chunk.segment * self.tables.stride..].as_ptr().cast(),
                 table_stride: self.tables.stride,
                 segments: chunk.segments,
                 segment_len: chunk.len,

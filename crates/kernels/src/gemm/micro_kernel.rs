@@ -12,8 +12,15 @@ use std::ops::Range;
 
 /// What the 32 bits of an operand's element are.
 pub(crate) trait Terms: Copy + Send + Sync + 'static {
-    /// The numbers that results are stored as.
+    /// The numbers that operands are made of, and that results are stored as.
     type Number: Element;
+    /// How many of them an element holds: neighbours along the dimension that is summed over.
+    const NUMBERS: usize;
+
+    /// Elements that hold `len` numbers, the last filled up with zeros.
+    fn elements(len: usize) -> usize {
+        len.div_ceil(Self::NUMBERS)
+    }
 
     /// `c` plus the product of two elements, or the sum of their products.
     ///
@@ -31,6 +38,7 @@ pub(crate) struct Singles;
 
 impl Terms for Singles {
     type Number = f32;
+    const NUMBERS: usize = 1;
 
     #[inline(always)]
     unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V {
@@ -44,12 +52,13 @@ impl Terms for Singles {
     }
 }
 
-/// Two bfloat16 numbers, neighbours along the dimension that is summed over.
+/// Two bfloat16 numbers.
 #[derive(Clone, Copy)]
 pub(crate) struct Pairs;
 
 impl Terms for Pairs {
     type Number = bf16;
+    const NUMBERS: usize = 2;
 
     #[inline(always)]
     unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V {
@@ -71,7 +80,7 @@ pub(crate) struct Operands {
     pub table_stride: usize,
     /// Number of segments.
     pub segments: usize,
-    /// Floats to read of each segment, from `segment_offset` on.
+    /// Elements to read of each segment, from `segment_offset` on.
     pub segment_len: usize,
     /// Where in each segment to start.
     pub segment_offset: usize,
@@ -219,7 +228,8 @@ pub(crate) unsafe fn multiply_rows<S: Simd, T: Terms, const MR: usize, const NV:
             }
             b = b.wrapping_add(b_stride);
             for i in 0..MR {
-                let av = S::splat(*a[i].add(p));
+                // Pairs lie at any even address.
+                let av = S::splat(a[i].add(p).read_unaligned());
                 for j in 0..NV {
                     acc[i][j] = T::multiply_add::<S>(av, bv[j], acc[i][j]);
                 }

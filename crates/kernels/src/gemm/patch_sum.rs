@@ -1,48 +1,47 @@
-//! Sums of outer products of patches with few channels, nothing packed.
+//! Sums of outer products of patches with few channels.
 //!
-//! `C[t][i][j] = sum over points p of A[p + tap t][i] * B[p][j]`: the transpose of what `points` computes, for
-//! patches whose segments are too short to be vectors. Both operands are read where they lie: a few hundred
-//! points of them fit in L1.
+//! `C[t][j] = sum over points p of A[p][t] * B[p][j]`, where t runs over all terms of a patch: the transpose of what `points`
+//! computes, for patches whose segments are too short to fill lines.
 
-use super::blocking;
-use super::outer_kernel::{OuterTile, Scattered, Strided, outer_tile};
+use super::outer_kernel::{LINE, Lines, PointTerms, columns_at_once, pack_lines};
 use super::points::{MAX_PARTS, TASK_WORK, add_parts};
 use super::rows::{self, Grid, Patches};
 use crate::parallel::{self, DisjointMut};
-use crate::scratch;
-use crate::simd::{Kernel, Simd, dispatch};
+use crate::simd::{Kernel, Simd};
+use crate::{Element, scratch};
+use std::marker::PhantomData;
 use std::ops::Range;
 
-/// Rows of a tile.
-const MR: usize = 6;
 /// Points of a block.
-const BLOCK_POINTS: usize = 128;
-/// Columns come in whole vectors of every instruction set.
-const COLUMN_GRANULE: usize = 16;
+const BLOCK_POINTS: usize = 256;
 
 /// What is added up.
-pub(crate) struct PatchSum<'a> {
+pub(crate) struct PatchSum<'a, E> {
     /// The points.
     pub grid: Grid,
-    /// Patches, none of which reads outside of the image.
-    pub a: Patches<'a>,
-    /// One row of `columns` floats a point.
-    pub b: &'a [f32],
+    /// Patches, none of which reads outside of the image. Whole vectors can be read from the first number of each segment.
+    pub a: Patches<'a, E>,
+    /// One row of `columns` numbers a point.
+    pub b: &'a [E],
     /// Columns of B and C.
     pub columns: usize,
 }
 
-impl PatchSum<'_> {
-    /// Whether segments of `len` floats and this many columns can be computed.
-    pub fn applies(len: usize, columns: usize) -> bool {
-        len >= MR && columns.is_multiple_of(COLUMN_GRANULE)
+impl<E: Element> PatchSum<'_, E> {
+    /// Terms of a patch: rows of C.
+    fn terms(&self) -> usize {
+        self.a.taps.len() * self.a.len
     }
 
-    /// Overwrites C: taps times floats a tap times columns, dense.
-    pub fn run(&self, c: &mut [f32]) {
+    /// Floats between packed patches: a line for what is written beyond the terms, and an odd number of lines.
+    fn stride(&self) -> usize {
+        ((self.terms().div_ceil(LINE) + 1) | 1) * LINE
+    }
+
+    /// Overwrites C, dense.
+    pub fn run<T: PointTerms<E>>(&self, c: &mut [f32]) {
         let points = self.grid.len();
-        assert!(Self::applies(self.a.len, self.columns) && self.b.len() == points * self.columns);
-        assert_eq!(c.len(), self.a.taps.len() * self.a.len * self.columns);
+        assert!(self.b.len() == points * self.columns && c.len() == self.terms() * self.columns);
         if points == 0 {
             c.fill(0.0);
             return;
@@ -56,61 +55,116 @@ impl PatchSum<'_> {
             parallel::for_each_index(parts, |i| {
                 // SAFETY: each part has its own sums.
                 let sums = unsafe { writer.slice(i * len..(i + 1) * len) };
-                self.part(i * part..points.min((i + 1) * part), sums);
+                self.part::<T>(i * part..points.min((i + 1) * part), sums);
             });
             add_parts(sums, c);
         });
     }
 
-    fn part(&self, points: Range<usize>, c: &mut [f32]) {
+    fn part<T: PointTerms<E>>(&self, points: Range<usize>, c: &mut [f32]) {
+        let element = self.stride() + self.columns.next_multiple_of(LINE);
         scratch::with(self.a.taps.len() * BLOCK_POINTS, |table: &mut [usize]| {
-            let table = rows::pointer_table(table);
-            for start in points.clone().step_by(BLOCK_POINTS) {
-                let block = start..points.end.min(start + BLOCK_POINTS);
-                self.a.locate(&self.grid, block.clone(), table, BLOCK_POINTS);
-                dispatch(Block { sum: self, block, table, c, accumulate: start > points.start });
-            }
+            scratch::with(element * BLOCK_POINTS, |packed: &mut [f32]| {
+                let table = rows::pointer_table(table);
+                for start in points.clone().step_by(BLOCK_POINTS) {
+                    let block = start..points.end.min(start + BLOCK_POINTS);
+                    self.a.locate(&self.grid, block.clone(), table, BLOCK_POINTS);
+                    let accumulate = start > points.start;
+                    T::dispatch(Block::<E, T> {
+                        sum: self,
+                        block,
+                        table,
+                        packed,
+                        c,
+                        accumulate,
+                        terms: PhantomData,
+                    });
+                }
+            });
         });
     }
 }
 
 /// Adds one block of points.
-struct Block<'a> {
-    sum: &'a PatchSum<'a>,
+struct Block<'a, E, T> {
+    sum: &'a PatchSum<'a, E>,
     block: Range<usize>,
-    table: &'a [*const f32],
+    table: &'a [*const E],
+    packed: &'a mut [f32],
     c: &'a mut [f32],
     accumulate: bool,
+    terms: PhantomData<T>,
 }
 
-impl Kernel for Block<'_> {
+impl<E: Element, T: PointTerms<E>> Kernel for Block<'_, E, T> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Block { sum, block, table, c, accumulate } = self;
-        let PatchSum { columns, b, .. } = *sum;
-        let len = sum.a.len;
-        let width = blocking::panel_width::<S>();
-        let b = &b[block.start * columns..block.end * columns];
-        for column in (0..columns).step_by(width) {
-            let width = width.min(columns - column);
-            for (tap, table) in table.chunks_exact(BLOCK_POINTS).enumerate() {
-                for row in (0..len).step_by(MR) {
-                    // The last tile starts earlier rather than read beyond the segment, and writes what is new.
-                    let first = row.min(len - MR);
-                    let tile = OuterTile {
-                        points: block.len(),
-                        a: Scattered { table: table.as_ptr(), offset: first },
-                        b: Strided { start: b[column..].as_ptr(), stride: columns },
-                        c: c[(tap * len + first) * columns + column..].as_mut_ptr(),
+        let Block { sum, block, table, packed, c, accumulate, terms: _ } = self;
+        let (terms, columns) = (sum.terms(), sum.columns);
+        let (points, elements) = (block.len(), T::elements_of(block.len()));
+        let line = elements * LINE;
+        let (a, b) = packed.split_at_mut(sum.stride() * elements);
+        // SAFETY: B and C have all rows and columns, and `packed` has lines for all of them; the table is that of this block.
+        unsafe {
+            let row = |p: usize| sum.b[(block.start + p) * columns..].as_ptr();
+            pack_lines::<S, E, T>(points, row, columns, b.as_mut_ptr(), line);
+            sum.pack_patches::<S, T>(table, points, a);
+            // The next block's rows of B lie behind: each tile asks for a share of them.
+            let share = (points * columns * size_of::<E>() / 64)
+                .div_ceil(columns.div_ceil(columns_at_once::<T>()) * terms.div_ceil(LINE));
+            let mut next = sum.b.as_ptr().wrapping_add(block.end * columns).cast::<f32>();
+            for column in (0..columns).step_by(columns_at_once::<T>()) {
+                for row in (0..terms).step_by(LINE) {
+                    for _ in 0..share {
+                        S::prefetch(next);
+                        next = next.wrapping_add(LINE);
+                    }
+                    let lines = Lines {
+                        elements,
+                        a: a[row..].as_ptr(),
+                        a_step: sum.stride(),
+                        b: b[column * elements..].as_ptr(),
+                        b_stride: line,
+                        c: c[row * columns + column..].as_mut_ptr(),
                         c_stride: columns,
-                        rows: row - first..MR,
-                        columns: width,
+                        rows: LINE.min(terms - row),
+                        columns: columns_at_once::<T>().min(columns - column),
                         accumulate,
                     };
-                    // SAFETY: segments have at least MR floats from `first` on, points of B `width` from
-                    // `column` on, and C all of the tile.
-                    unsafe { outer_tile::<S, _, _, MR>(width / S::LANES, &tile) };
+                    lines.run::<S, T>();
+                }
+            }
+        }
+    }
+}
+
+impl<E: Element> PatchSum<'_, E> {
+    /// Puts the terms of `points` patches side by side, `stride` floats an element.
+    ///
+    /// # Safety
+    /// The table has the segments of all points, from the start of which whole vectors can be read. The processor has the
+    /// instruction set of `S`.
+    #[inline(always)]
+    unsafe fn pack_patches<S: Simd, T: PointTerms<E>>(
+        &self,
+        table: &[*const E],
+        points: usize,
+        packed: &mut [f32],
+    ) {
+        let (len, stride) = (self.a.len, self.stride());
+        assert!(packed.len() >= T::elements_of(points) * stride);
+        for (packed, p) in packed.chunks_exact_mut(stride).zip((0..points).step_by(T::POINTS)) {
+            for (segment, table) in table.chunks_exact(BLOCK_POINTS).enumerate() {
+                let second = if p + 1 < points { table[p + 1] } else { self.a.zeros.as_ptr() };
+                let points = [table[p], second];
+                for j in (0..len).step_by(S::LANES) {
+                    // SAFETY: readable, as the caller guarantees; what is written beyond the segment, by less than a
+                    // vector, is overwritten by the next one, or lies in the line behind the last term.
+                    unsafe {
+                        let v = T::load::<S>([points[0].add(j), points[1].add(j)], S::LANES);
+                        S::store(packed.as_mut_ptr().add(segment * len + j), v);
+                    }
                 }
             }
         }

@@ -4,11 +4,12 @@
 //! size, whose sums are kept apart so that several threads can work and are then added in order; and into
 //! blocks that fit in cache.
 
-use super::outer_kernel::{LINE, Lines, pack_lines};
+use super::outer_kernel::{LINE, Lines, PointTerms, columns_at_once, pack_lines};
 use super::rows::{self, Grid, Patches};
 use crate::parallel::{self, DisjointMut};
-use crate::scratch;
 use crate::simd::{Kernel, Simd, dispatch};
+use crate::{Element, scratch};
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Most points of a block: a line of B stays in L1, the others and those of A in L2.
@@ -25,24 +26,24 @@ pub(super) const MAX_PARTS: usize = 32;
 pub(super) const TASK_WORK: usize = 256 * 1024;
 
 /// What is added up.
-pub(crate) struct PointSum<'a> {
+pub(crate) struct PointSum<'a, E> {
     /// The points.
     pub grid: Grid,
-    /// One row of `a_stride` floats a point.
-    pub a: &'a [f32],
+    /// One row of `a_stride` numbers a point.
+    pub a: &'a [E],
     /// Distance between points of A.
     pub a_stride: usize,
     /// First column of A.
     pub a_first: usize,
     /// Columns of A: rows of C.
     pub rows: usize,
-    /// The other operand; its taps and floats a tap are the columns of C.
-    pub b: Patches<'a>,
+    /// The other operand; its taps and numbers a tap are the columns of C.
+    pub b: Patches<'a, E>,
 }
 
-impl PointSum<'_> {
-    /// Overwrites C: `rows` times taps times floats a tap, dense.
-    pub fn run(&self, c: &mut [f32]) {
+impl<E: Element> PointSum<'_, E> {
+    /// Overwrites C: `rows` times taps times numbers a tap, dense.
+    pub fn run<T: PointTerms<E>>(&self, c: &mut [f32]) {
         let (points, taps) = (self.grid.len(), self.b.taps.len());
         let columns = taps * self.b.len;
         assert_eq!(c.len(), self.rows * columns);
@@ -65,7 +66,7 @@ impl PointSum<'_> {
             parallel::for_each_index(parts * row_blocks * tap_groups, |task| {
                 let (rest, group) = (task / tap_groups, task % tap_groups);
                 let (index, row_block) = (rest / row_blocks, rest % row_blocks);
-                self.task(
+                self.task::<T>(
                     index * part..points.min((index + 1) * part),
                     row_block * BLOCK_ROWS..self.rows.min((row_block + 1) * BLOCK_ROWS),
                     group * tap_group..taps.min((group + 1) * tap_group),
@@ -85,7 +86,13 @@ impl PointSum<'_> {
     }
 
     /// Some rows and taps of the sum over some points.
-    fn task(&self, points: Range<usize>, rows: Range<usize>, taps: Range<usize>, sum: *mut f32) {
+    fn task<T: PointTerms<E>>(
+        &self,
+        points: Range<usize>,
+        rows: Range<usize>,
+        taps: Range<usize>,
+        sum: *mut f32,
+    ) {
         let b = Patches { taps: &self.b.taps[taps.clone()], ..self.b };
         let panel_len = BLOCK_POINTS * PANEL;
         scratch::with(
@@ -101,7 +108,7 @@ impl PointSum<'_> {
                         b.locate(&self.grid, block.clone(), table, BLOCK_POINTS);
                         let accumulate = start > points.start;
                         let rows = rows.clone();
-                        dispatch(Block {
+                        T::dispatch(Block::<E, T> {
                             sum: self,
                             taps: &taps,
                             block,
@@ -111,6 +118,7 @@ impl PointSum<'_> {
                             table,
                             c: sum,
                             accumulate,
+                            terms: PhantomData,
                         });
                     }
                 });
@@ -120,68 +128,74 @@ impl PointSum<'_> {
 }
 
 /// Adds one block of points to some rows and taps.
-struct Block<'a> {
-    sum: &'a PointSum<'a>,
+struct Block<'a, E, T> {
+    sum: &'a PointSum<'a, E>,
     taps: &'a Range<usize>,
     block: Range<usize>,
     rows: Range<usize>,
     packed: &'a mut [f32],
     panel: &'a mut [f32],
-    table: &'a [*const f32],
+    table: &'a [*const E],
     c: *mut f32,
     accumulate: bool,
+    terms: PhantomData<T>,
 }
 
-impl Kernel for Block<'_> {
+impl<E: Element, T: PointTerms<E>> Kernel for Block<'_, E, T> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let PointSum { a, a_stride, a_first, .. } = *self.sum;
         let (points, len) = (self.block.len(), self.sum.b.len);
         let c_stride = self.sum.b.taps.len() * len;
-        let line = points * LINE;
+        let elements = T::elements_of(points);
+        let line = elements * LINE;
+        let first = a_first + self.rows.start;
         let a = &a[self.block.start * a_stride..][..(points - 1) * a_stride + a_first + self.rows.end];
         // SAFETY: A holds all points of the grid; `table` was filled for this block; C has all rows and columns.
         unsafe {
-            let first = a_first + self.rows.start;
-            let rows = (0..points).map(|p| a.as_ptr().add(p * a_stride));
-            pack_lines::<S>(rows, first, self.rows.len(), self.packed.as_mut_ptr(), line);
-            // B comes from memory a few cache lines here and there, which the processor does not see coming. So each
-            // line of A asks for a share of the next panel.
-            let share = points.div_ceil(self.rows.len().div_ceil(LINE));
+            let row = |p: usize| a.as_ptr().add(p * a_stride + first);
+            pack_lines::<S, E, T>(points, row, self.rows.len(), self.packed.as_mut_ptr(), line);
+            // Both operands come from memory a few cache lines here and there, which the processor does not see coming. So
+            // each tile asks for a share of the next panel of B, and of the next block of A.
+            let panel_share = points.div_ceil(self.rows.len().div_ceil(LINE));
+            let block_share = (columns_at_once::<T>() * points).div_ceil(c_stride);
             for (tap, table) in self.table.chunks_exact(BLOCK_POINTS).enumerate() {
                 let table = &table[..points];
                 for panel in (0..len).step_by(PANEL) {
                     let end = len.min(panel + PANEL);
-                    pack_lines::<S>(table.iter().copied(), panel, end - panel, self.panel.as_mut_ptr(), line);
+                    let point = |p: usize| table[p].add(panel);
+                    pack_lines::<S, E, T>(points, point, end - panel, self.panel.as_mut_ptr(), line);
                     // After the last panel comes the first of the next block, which mostly lies there.
                     let next = if end < len { end } else { points * self.sum.b.channels };
-                    for column in (panel..end).step_by(LINE) {
-                        let b = self.panel.as_ptr().add((column - panel) / LINE * line);
+                    for column in (panel..end).step_by(columns_at_once::<T>()) {
+                        let b = self.panel.as_ptr().add((column - panel) * elements);
                         let next = next + column - panel;
                         for (i, row) in (0..self.rows.len()).step_by(LINE).enumerate() {
-                            for &point in &table[points.min(i * share)..points.min((i + 1) * share)] {
-                                S::prefetch(point.wrapping_add(next));
+                            let share = points.min(i * panel_share)..points.min((i + 1) * panel_share);
+                            for &point in &table[share] {
+                                S::prefetch(point.wrapping_add(next).cast());
                             }
-                            let columns = tap * len + column;
-                            let share = (LINE * points).div_ceil(c_stride);
-                            let p0 = columns / LINE * share;
-                            for p in p0..p0 + share {
-                                S::prefetch(a.as_ptr().wrapping_add((points + p) * a_stride + first + row));
+                            let share = (tap * len + column) / columns_at_once::<T>() * block_share;
+                            for p in share..share + block_share {
+                                let point = a.as_ptr().wrapping_add((points + p) * a_stride + first + row);
+                                S::prefetch(point.cast());
                             }
                             let c =
                                 (self.rows.start + row) * c_stride + (self.taps.start + tap) * len + column;
                             let lines = Lines {
-                                points,
-                                a: self.packed.as_ptr().add(row / LINE * line),
+                                elements,
+                                a: self.packed.as_ptr().add(row * elements),
+                                a_step: LINE,
                                 b,
+                                b_stride: line,
                                 c: self.c.add(c),
                                 c_stride,
                                 rows: LINE.min(self.rows.len() - row),
-                                columns: LINE.min(end - column),
+                                columns: columns_at_once::<T>().min(end - column),
                                 accumulate: self.accumulate,
                             };
-                            lines.run::<S>();
+                            lines.run::<S, T>();
                         }
                     }
                 }

@@ -68,38 +68,38 @@ impl Placement {
 }
 
 /// Working memory as a table of pointers.
-pub(crate) fn pointer_table(memory: &mut [usize]) -> &mut [*const f32] {
+pub(crate) fn pointer_table<E>(memory: &mut [usize]) -> &mut [*const E] {
     // SAFETY: pointers have the size and alignment of usize, and all bits are a pointer.
-    unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast::<*const f32>(), memory.len()) }
+    unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast::<*const E>(), memory.len()) }
 }
 
-/// The rows of A: for each point of a grid and each tap, `len` floats of an image, or zeros where the tap
+/// The rows of A: for each point of a grid and each tap, `len` numbers of an image, or zeros where the tap
 /// falls outside of it.
-pub(crate) struct Patches<'a> {
+pub(crate) struct Patches<'a, E = f32> {
     /// The images, (images, height, width, channels) dense.
-    pub data: &'a [f32],
+    pub data: &'a [E],
     /// Height of an image.
     pub height: usize,
     /// Width of an image.
     pub width: usize,
-    /// Floats between neighbouring pixels.
+    /// Numbers between neighbouring pixels.
     pub channels: usize,
     /// First channel read.
     pub first_channel: usize,
-    /// Floats read of a pixel.
+    /// Numbers read of a pixel.
     pub len: usize,
     /// Pixels of the image between neighbouring points of the grid, down and across.
     pub step: [usize; 2],
     /// Pixel that each tap reads for the grid's point (0, 0), down and across; may be outside.
     pub taps: &'a [[isize; 2]],
-    /// `len` zeros.
-    pub zeros: &'a [f32],
+    /// `len` zeros; where elements are pairs, as many as whole pairs hold.
+    pub zeros: &'a [E],
 }
 
-impl Patches<'_> {
+impl<E> Patches<'_, E> {
     /// Fills `table[tap * stride + i]` with the pointer for the `i`-th point of `range`, and repeats the last
     /// point up to `stride`, so that a whole tile is always readable.
-    pub fn locate(&self, grid: &Grid, range: Range<usize>, table: &mut [*const f32], stride: usize) {
+    pub fn locate(&self, grid: &Grid, range: Range<usize>, table: &mut [*const E], stride: usize) {
         let count = range.len();
         assert!(count > 0 && count <= stride && table.len() >= self.taps.len() * stride);
         self.locate_run(grid, range, table, stride);
@@ -110,7 +110,7 @@ impl Patches<'_> {
     }
 
     /// As [`locate`](Self::locate), and fills nothing up.
-    pub fn locate_run(&self, grid: &Grid, range: Range<usize>, table: &mut [*const f32], stride: usize) {
+    pub fn locate_run(&self, grid: &Grid, range: Range<usize>, table: &mut [*const E], stride: usize) {
         for (tap, entries) in self.taps.iter().zip(table.chunks_mut(stride)) {
             grid.rows(range.clone(), |i, image, row, columns| {
                 let entries = &mut entries[i..i + columns.len()];

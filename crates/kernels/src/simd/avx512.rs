@@ -97,6 +97,15 @@ unsafe impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    unsafe fn load_pairs(p: *const bf16, q: *const bf16) -> __m512 {
+        // SAFETY: the trait's contract.
+        unsafe {
+            let first = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p.cast()));
+            let second = _mm512_cvtepu16_epi32(_mm256_loadu_si256(q.cast()));
+            _mm512_castsi512_ps(_mm512_or_si512(first, _mm512_slli_epi32::<16>(second)))
+        }
+    }
+    #[inline(always)]
     unsafe fn round_bf16(v: __m512) -> __m512 {
         // SAFETY: the trait's contract.
         unsafe {

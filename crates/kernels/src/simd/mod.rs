@@ -122,6 +122,17 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
             unsafe { *p.add(i) = bf16::narrow(lane) };
         }
     }
+    /// `LANES` bfloat16 numbers from `p` and as many from `q`, in pairs, as memory has them.
+    #[inline(always)]
+    unsafe fn load_pairs(p: *const bf16, q: *const bf16) -> Self::V {
+        let mut lanes = [0.0; MAX_LANES];
+        for (i, lane) in lanes.iter_mut().enumerate().take(Self::LANES) {
+            // SAFETY: the trait's contract.
+            *lane = bytemuck::cast(unsafe { [*p.add(i), *q.add(i)] });
+        }
+        // SAFETY: no vector has more than MAX_LANES.
+        unsafe { Self::load(lanes.as_ptr()) }
+    }
     /// The nearest bfloat16 numbers, as [`store_bf16`](Self::store_bf16) writes them.
     #[inline(always)]
     unsafe fn round_bf16(v: Self::V) -> Self::V {

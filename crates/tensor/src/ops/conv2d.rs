@@ -145,7 +145,7 @@ impl Operands {
     pub fn forward(&self, epilogue: Epilogue, add: Option<&Array>) -> Array {
         let (g, w) = (&self.geometry, self.w.memory());
         let Epilogue { bias, relu, statistics, .. } = epilogue;
-        let span = profile(g, Pass::Forward);
+        let span = profile(g, Pass::Forward, self.x.dtype());
         let y = if self.x.dtype() == DType::BF16 {
             let mut y = Array::empty_channels_last_of::<bf16>(output_shape(g));
             let epilogue = Epilogue { bias, add: add.map(Array::memory_of), relu, statistics };
@@ -185,7 +185,7 @@ impl Saved {
         let dw = by_w.then(|| {
             let mut dw = Array::empty_like(&self.w);
             let x = self.operands().x;
-            let span = profile(&self.geometry, Pass::WeightGradient);
+            let span = profile(&self.geometry, Pass::WeightGradient, dy.dtype());
             if dy.dtype() == DType::BF16 {
                 let (x, dy) = (x.memory_of(), dy.memory_of());
                 conv2d::bfloat16::weight_gradient(&self.geometry, x, dy, dw.memory_mut());
@@ -217,13 +217,13 @@ impl Saved {
         if let Some(sum) = sum {
             let mut dx = sum.channels_last();
             drop(sum);
-            let span = profile(g, Pass::InputGradient);
+            let span = profile(g, Pass::InputGradient, dy.dtype());
             conv2d::add_input_gradient(g, dy_memory, w, dx.memory_mut());
             span.end(|| Cost::new(g.macs(), [dy, &self.w, &dx], [&dx]));
             return dx;
         }
         let mut dx = Array::empty_channels_last([g.batch, g.in_channels, g.in_height, g.in_width]);
-        let span = profile(g, Pass::InputGradient);
+        let span = profile(g, Pass::InputGradient, dy.dtype());
         conv2d::input_gradient(g, dy_memory, w, dx.memory_mut());
         span.end(|| Cost::new(g.macs(), [dy, &self.w], [&dx]));
         dx
@@ -235,20 +235,24 @@ impl Saved {
             Some(sum) => sum.channels_last().to_float::<bf16>(),
             None => Array::empty_channels_last_of::<bf16>([g.batch, g.in_channels, g.in_height, g.in_width]),
         };
-        let span = profile(g, Pass::InputGradient);
+        let span = profile(g, Pass::InputGradient, dy.dtype());
         conv2d::bfloat16::input_gradient(g, dy.memory_of(), self.w.memory(), dx.memory_of_mut(), accumulate);
         span.end(|| Cost::new(g.macs(), [dy, &self.w], [&dx]));
         dx
     }
 }
 
-fn profile(g: &Conv2dGeometry, pass: Pass) -> profile::Span {
+fn profile(g: &Conv2dGeometry, pass: Pass, activations: DType) -> profile::Span {
     let event = match pass {
         Pass::Forward => profile::Pass::Forward,
         Pass::InputGradient => profile::Pass::InputGradient,
         Pass::WeightGradient => profile::Pass::WeightGradient,
     };
-    profile::begin("conv2d", event).by(|| Algorithm::choose(pass, g).name())
+    let algorithm = match activations {
+        DType::BF16 => Algorithm::choose_bfloat16,
+        _ => Algorithm::choose,
+    };
+    profile::begin("conv2d", event).by(|| algorithm(pass, g).name())
 }
 
 impl Op<3> for Conv2d {

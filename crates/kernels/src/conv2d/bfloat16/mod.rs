@@ -1,20 +1,21 @@
 //! Convolution of activations that are stored as bfloat16, for training in mixed precision.
 //!
 //! Operands are bfloat16 numbers, the weights rounded to them from their float32 masters; products and sums are
-//! float32, and only what goes back to memory is rounded. A few images at a time are widened, computed with the
-//! algorithm that float32 would take, and rounded while they are still in cache: memory sees half the bytes. Processors
-//! with dot products of bfloat16 numbers (AVX512_BF16) multiply them [in pairs](pairs) in forward and input gradient,
-//! unless Winograd's algorithm saves more multiplications than they do.
+//! float32, and only what goes back to memory is rounded. Winograd's transforms, and sums over pixels, read and write
+//! bfloat16 themselves. Processors with dot products of bfloat16 numbers (AVX512_BF16) multiply them in pairs, unless
+//! Winograd's algorithm saves more multiplications than they do ([`Algorithm::choose_bfloat16`]). What is left is widened a
+//! few images at a time, computed with the algorithm that float32 would take, and rounded while it is still in cache:
+//! memory sees half the bytes.
 //!
 //! Accuracy: that of the algorithm in float32, and one rounding of the result (`2^-9` of it).
 
-mod pairs;
 #[cfg(test)]
 mod tests;
 
 use super::choose::{Algorithm, Pass};
-use super::{Conv2dGeometry, bias, forward_by, winograd};
+use super::{Conv2dGeometry, bias, forward_by, implicit_gemm, winograd};
 use crate::gemm::Epilogue;
+use crate::gemm::micro_kernel::{Pairs, Singles};
 use crate::gemm::statistics::column_statistics;
 use crate::{pointwise, scratch};
 use half::bf16;
@@ -55,14 +56,6 @@ fn with_widened<R>(x: &[bf16], f: impl FnOnce(&[f32]) -> R) -> R {
     })
 }
 
-/// Calls `f` with the weights as bfloat16.
-fn with_bfloat16<R>(w: &[f32], f: impl FnOnce(&[bf16]) -> R) -> R {
-    scratch::with(w.len(), |short: &mut [bf16]| {
-        pointwise::convert(w, short);
-        f(short)
-    })
-}
-
 /// [`conv2d::forward`](super::forward) from and to bfloat16. Statistics are those of the rounded result.
 ///
 /// # Panics
@@ -70,23 +63,15 @@ fn with_bfloat16<R>(w: &[f32], f: impl FnOnce(&[bf16]) -> R) -> R {
 #[track_caller]
 pub fn forward(g: &Conv2dGeometry, x: &[bf16], w: &[f32], epilogue: Epilogue<bf16>, y: &mut [bf16]) {
     g.check("conv2d::bfloat16::forward", x.len(), w.len(), y.len());
-    if pairs::applies(Pass::Forward, g, x) {
-        return forward_pairs(g, x, w, epilogue, y);
+    match Algorithm::choose_bfloat16(Pass::Forward, g) {
+        Algorithm::Winograd => winograd::forward(g, x, w, epilogue, y),
+        Algorithm::Pairs => implicit_gemm::forward(g, x, w, Pairs, epilogue, y),
+        algorithm => with_rounded(w, |w| {
+            forward_in_parts(g, epilogue, y, |part, of_x, epilogue, y| {
+                with_widened(&x[of_x], |x| forward_by(algorithm, part, x, w, epilogue, y));
+            });
+        }),
     }
-    // That of the whole batch, so that the profile tells the truth.
-    let algorithm = Algorithm::choose(Pass::Forward, g);
-    if algorithm == Algorithm::Winograd {
-        return winograd::forward(g, x, w, epilogue, y);
-    }
-    with_rounded(w, |w| {
-        forward_in_parts(g, epilogue, y, |part, of_x, epilogue, y| {
-            with_widened(&x[of_x], |x| forward_by(algorithm, part, x, w, epilogue, y));
-        });
-    });
-}
-
-fn forward_pairs(g: &Conv2dGeometry, x: &[bf16], w: &[f32], epilogue: Epilogue<bf16>, y: &mut [bf16]) {
-    with_bfloat16(w, |w| pairs::forward(g, x, w, epilogue, y));
 }
 
 /// Has each part computed in float32, by its geometry and the range of its input, then rounded.
@@ -121,24 +106,16 @@ fn forward_in_parts(
 #[track_caller]
 pub fn input_gradient(g: &Conv2dGeometry, dy: &[bf16], w: &[f32], dx: &mut [bf16], accumulate: bool) {
     g.check("conv2d::bfloat16::input_gradient", dx.len(), w.len(), dy.len());
-    if pairs::applies(Pass::InputGradient, g, dy) {
-        return input_gradient_pairs(g, dy, w, dx, accumulate);
-    }
-    if Algorithm::choose(Pass::InputGradient, g) == Algorithm::Winograd {
-        return winograd::input_gradient(g, dy, w, dx, accumulate);
-    }
     let gradient = if accumulate { super::add_input_gradient } else { super::input_gradient };
-    with_rounded(w, |w| {
-        gradient_in_parts(g, dx, accumulate, |part, of_y, dx| {
-            with_widened(&dy[of_y], |dy| gradient(part, dy, w, dx));
-        });
-    });
-}
-
-fn input_gradient_pairs(g: &Conv2dGeometry, dy: &[bf16], w: &[f32], dx: &mut [bf16], accumulate: bool) {
-    with_bfloat16(w, |w| {
-        pairs::with_paired_rows(g, w, |w| pairs::input_gradient(g, dy, w, dx, accumulate));
-    });
+    match Algorithm::choose_bfloat16(Pass::InputGradient, g) {
+        Algorithm::Winograd => winograd::input_gradient(g, dy, w, dx, accumulate),
+        Algorithm::Pairs => implicit_gemm::input_gradient(g, dy, w, Pairs, dx, accumulate),
+        _ => with_rounded(w, |w| {
+            gradient_in_parts(g, dx, accumulate, |part, of_y, dx| {
+                with_widened(&dy[of_y], |dy| gradient(part, dy, w, dx));
+            });
+        }),
+    }
 }
 
 /// Has each part computed in float32, by its geometry and the range of its output gradient, then rounded.
@@ -167,26 +144,26 @@ fn gradient_in_parts(
 #[track_caller]
 pub fn weight_gradient(g: &Conv2dGeometry, x: &[bf16], dy: &[bf16], dw: &mut [f32]) {
     g.check("conv2d::bfloat16::weight_gradient", x.len(), dw.len(), dy.len());
-    if g.batch == 0 {
-        return dw.fill(0.0);
-    }
-    if Algorithm::choose(Pass::WeightGradient, g) == Algorithm::Winograd {
-        return winograd::weight_gradient(g, x, dy, dw);
-    }
-    for_each_part(g, |part, of_x, of_y| {
-        let first = of_x.start == 0;
-        with_widened(&x[of_x], |x| {
-            with_widened(&dy[of_y], |dy| {
-                if first {
-                    return super::weight_gradient(part, x, dy, dw);
-                }
-                scratch::with(dw.len(), |more: &mut [f32]| {
-                    super::weight_gradient(part, x, dy, more);
-                    pointwise::add_assign(dw, more);
+    match Algorithm::choose_bfloat16(Pass::WeightGradient, g) {
+        Algorithm::Winograd => winograd::weight_gradient(g, x, dy, dw),
+        Algorithm::Pairs => implicit_gemm::weight_gradient::<bf16, Pairs>(g, x, dy, dw),
+        Algorithm::Strassen | Algorithm::ImplicitGemm => {
+            implicit_gemm::weight_gradient::<bf16, Singles>(g, x, dy, dw);
+        }
+        Algorithm::SingleChannel | Algorithm::Depthwise => {
+            dw.fill(0.0);
+            for_each_part(g, |part, of_x, of_y| {
+                with_widened(&x[of_x], |x| {
+                    with_widened(&dy[of_y], |dy| {
+                        scratch::with(dw.len(), |more: &mut [f32]| {
+                            super::weight_gradient(part, x, dy, more);
+                            pointwise::add_assign(dw, more);
+                        });
+                    });
                 });
             });
-        });
-    });
+        }
+    }
 }
 
 /// [`conv2d::bias_gradient`](super::bias_gradient) of a bfloat16 gradient, in float32.

@@ -1,3 +1,4 @@
+use super::super::choose::pairs_fit;
 use super::super::oracle;
 use super::super::tests::{geometries, numbers};
 use super::*;
@@ -60,10 +61,10 @@ fn pairs_match_float64_with_any_number_of_threads() {
         let [x, dy, before] = [x, dy, before].map(|v| to_bfloat16(&v));
         let w = numbers(g.weight_len(), 4);
         let rounded = from_bfloat16(&to_bfloat16(&w));
-        if pairs::fits(Pass::Forward, &g) {
+        if pairs_fit(Pass::Forward, &g) {
             let y = on_any_threads(|| {
                 let mut y = vec![bf16::NAN; g.out_len()];
-                forward_pairs(&g, &x, &w, Epilogue::default(), &mut y);
+                implicit_gemm::forward(&g, &x, &w, Pairs, Epilogue::default(), &mut y);
                 from_bfloat16(&y)
             });
             assert_close(
@@ -74,11 +75,11 @@ fn pairs_match_float64_with_any_number_of_threads() {
                 &g,
             );
         }
-        if pairs::fits(Pass::InputGradient, &g) {
+        if pairs_fit(Pass::InputGradient, &g) {
             let (dx, sum) = on_any_threads(|| {
                 let (mut dx, mut sum) = (vec![bf16::NAN; g.in_len()], before.clone());
-                input_gradient_pairs(&g, &dy, &w, &mut dx, false);
-                input_gradient_pairs(&g, &dy, &w, &mut sum, true);
+                implicit_gemm::input_gradient(&g, &dy, &w, Pairs, &mut dx, false);
+                implicit_gemm::input_gradient(&g, &dy, &w, Pairs, &mut sum, true);
                 (from_bfloat16(&dx), from_bfloat16(&sum))
             });
             let terms = g.weight_len() / g.in_channels;
@@ -86,6 +87,16 @@ fn pairs_match_float64_with_any_number_of_threads() {
             assert_close(&dx, &expected, terms, ROUNDING, &g);
             expected.iter_mut().zip(&before).for_each(|(e, b)| *e += f64::from(b.to_f32()));
             assert_close(&sum, &expected, terms, ROUNDING, &g);
+        }
+        if pairs_fit(Pass::WeightGradient, &g) {
+            let dw = on_any_threads(|| {
+                let mut dw = vec![f32::NAN; g.weight_len()];
+                implicit_gemm::weight_gradient::<bf16, Pairs>(&g, &x, &dy, &mut dw);
+                dw
+            });
+            let terms = g.out_len() / g.out_channels;
+            let expected = oracle::weight_gradient(&g, &from_bfloat16(&x), &from_bfloat16(&dy));
+            assert_close(&dw, &expected, terms, 0.0, &g);
         }
     }
 }

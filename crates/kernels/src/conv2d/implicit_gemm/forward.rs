@@ -8,11 +8,10 @@ use crate::gemm::pack::{Columns, Panels};
 use crate::gemm::rows::{Grid, Placement};
 use crate::scratch;
 
-/// A row for each output pixel, a column for each output channel; a segment for each tap or row of taps. For pairs of bfloat16
-/// numbers, of two neighbouring channels, `g` counts pairs of channels.
+/// A row for each output pixel, a column for each output channel; a segment for each tap or row of taps.
 pub(in crate::conv2d) fn forward<M: Method>(
     g: &Conv2dGeometry,
-    x: &[f32],
+    x: &[M::Number],
     w: &[f32],
     method: M,
     epilogue: Epilogue<M::Number>,
@@ -39,7 +38,7 @@ pub(in crate::conv2d) fn adds_in_place(g: &Conv2dGeometry, method: Floats) -> bo
 /// As [`forward`], with packed weights: one product a group. Added to what `y` holds if `accumulate`.
 pub(in crate::conv2d) fn forward_packed<M: Method>(
     g: &Conv2dGeometry,
-    x: &[f32],
+    x: &[M::Number],
     packed: &[f32],
     method: M,
     epilogue: Epilogue<M::Number>,

@@ -12,11 +12,10 @@ use crate::scratch;
 ///
 /// With a stride of s, an input row `r + s q` meets only those taps that reach it by whole steps, the same for
 /// all q: the input falls into s x s classes of pixels, each a product over its own taps, and no zero is ever
-/// multiplied. Added to what `dx` holds if `accumulate`. For pairs of bfloat16 numbers, of two neighbouring output channels,
-/// `g` counts pairs of these.
+/// multiplied. Added to what `dx` holds if `accumulate`.
 pub(in crate::conv2d) fn input_gradient<M: Method>(
     g: &Conv2dGeometry,
-    dy: &[f32],
+    dy: &[M::Number],
     w: &[f32],
     method: M,
     dx: &mut [M::Number],
@@ -86,7 +85,7 @@ fn reaching(g: &Conv2dGeometry, axis: usize, first: usize) -> impl Iterator<Item
 fn class<M: Method>(
     g: &Conv2dGeometry,
     first: [usize; 2],
-    dy: &[f32],
+    dy: &[M::Number],
     w: &[f32],
     method: M,
     dx: &mut [M::Number],
@@ -104,7 +103,7 @@ fn class<M: Method>(
     if taps.is_empty() {
         return; // dx holds zeros there, or what is added to
     }
-    let zeros = vec![0.0; outputs];
+    let zeros = vec![M::Number::default(); outputs];
     let size = |axis: usize, len: usize| (len - first[axis]).div_ceil(g.stride[axis]);
     let grid = Grid { width: size(1, g.in_width), height: size(0, g.in_height), images: g.batch };
     let row = g.in_width * g.in_channels;

@@ -12,4 +12,5 @@ mod weight_gradient;
 
 pub(super) use forward::{adds_in_place, forward, forward_packed, pack_weights};
 pub(super) use input_gradient::input_gradient;
+pub(super) use patches::merges;
 pub(super) use weight_gradient::weight_gradient;

@@ -1,7 +1,8 @@
 //! Patches of an input as the product wants them.
 
+use crate::Element;
 use crate::conv2d::Conv2dGeometry;
-use crate::conv2d::pad::with_padded;
+use crate::conv2d::pad::{SLACK, with_padded};
 use crate::gemm::rows::Patches;
 
 /// Floats of a kernel row up to which the taps of a row are one segment.
@@ -10,7 +11,7 @@ const MERGED: usize = 64;
 /// Whether the taps of a kernel row are read as one segment: with few channels the loop over a single tap's
 /// channels is too short. Neighbouring pixels are neighbours in memory, so all it takes is an input that has
 /// its padding.
-pub(super) fn merges(g: &Conv2dGeometry) -> bool {
+pub(in crate::conv2d) fn merges(g: &Conv2dGeometry) -> bool {
     g.groups == 1 && g.dilation[1] == 1 && g.kernel[1] > 1 && g.kernel[1] * g.in_channels <= MERGED
 }
 
@@ -21,16 +22,16 @@ pub(super) fn segment_len(g: &Conv2dGeometry) -> usize {
 
 /// Calls `f` with the patches of one group for all output pixels. Segment s is floats `s * len` to
 /// `(s + 1) * len` of a kernel.
-pub(super) fn with_patches<R>(
+pub(super) fn with_patches<E: Element, R>(
     g: &Conv2dGeometry,
     group: usize,
-    x: &[f32],
-    f: impl FnOnce(Patches) -> R,
+    x: &[E],
+    f: impl FnOnce(Patches<E>) -> R,
 ) -> R {
     let len = segment_len(g);
     if merges(g) {
         let taps: Vec<_> = (0..g.kernel[0]).map(|h| [(h * g.dilation[0]) as isize, 0]).collect();
-        let zeros = vec![0.0; len];
+        let zeros = vec![E::default(); len + SLACK];
         return with_padded(g, x, |data, [height, width]| {
             let channels = g.in_channels;
             let (step, taps, zeros) = (g.stride, &taps, &zeros);
@@ -47,6 +48,6 @@ pub(super) fn with_patches<R>(
         len,
         step: g.stride,
         taps: &taps,
-        zeros: &vec![0.0; len],
+        zeros: &vec![E::default(); len],
     })
 }

@@ -9,7 +9,8 @@ use super::scheme::Scheme;
 use super::tiles::Tiles;
 use super::transform::{self, Stride1, Stride2, TapTransform, Transform};
 use super::{Filter, GAP, OUT, WEIGHTS};
-use crate::gemm::outer_kernel::{LINE, Lines};
+use crate::gemm::micro_kernel::Singles;
+use crate::gemm::outer_kernel::{LINE, Lines, columns_at_once};
 use crate::parallel::{self, DisjointMut};
 use crate::simd::{Kernel, Simd, dispatch};
 use crate::{Element, scratch};
@@ -207,20 +208,22 @@ impl Kernel for Products<'_> {
     unsafe fn run<S: Simd>(self) {
         let Products { v, e, rows, inputs, count, needed, sums, accumulate } = self;
         let line = |of: &[f32], channel: usize| of[channel * count + needed.start * LINE..].as_ptr();
-        for column in (0..inputs).step_by(LINE) {
+        for column in (0..inputs).step_by(columns_at_once::<Singles>()) {
             for row in rows.clone().step_by(LINE) {
                 let lines = Lines {
-                    points: needed.len(),
+                    elements: needed.len(),
                     a: line(e, row),
+                    a_step: LINE,
                     b: line(v, column),
+                    b_stride: count * LINE,
                     c: sums[(row - rows.start) * inputs + column..].as_mut_ptr(),
                     c_stride: inputs,
                     rows: LINE,
-                    columns: LINE,
+                    columns: columns_at_once::<Singles>().min(inputs - column),
                     accumulate,
                 };
                 // SAFETY: `v` and `e` have `count` tiles of each line; channels come in whole lines.
-                unsafe { lines.run::<S>() };
+                unsafe { lines.run::<S, Singles>() };
             }
         }
     }

@@ -79,6 +79,7 @@ pub(super) fn run(product: &Product, b: &[f32], c: &mut [f32], epilogue: Epilogu
         return;
     }
     product.check(c.len(), &epilogue);
+    assert!(product.a.zeros.len() >= len, "too few zeros");
     assert!(applies(len, columns) && b.len() >= packed_len(taps * len, columns));
     let pairs = Pairs { rows: product.grid.width * product.grid.height, images: product.grid.images };
     // Even blocks of whole tiles.

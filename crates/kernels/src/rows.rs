@@ -3,7 +3,7 @@
 //! A row of few columns would leave vectors half empty. Rows are contiguous, so several of them are treated
 //! as one wide row, with the parameters repeated, or with a set of sums for each of the rows in it.
 
-use crate::parallel::{self, DisjointMut, MIN_BLOCK};
+use crate::parallel::{self, DisjointMut, MIN_BLOCK, Order};
 
 /// Columns of a wide row at least.
 const WIDE: usize = 64;
@@ -50,21 +50,19 @@ pub(crate) fn narrow(columns: usize, wide: &mut [f32]) {
     }
 }
 
-/// As [`parallel::for_each_chunk`] of whole rows, the last chunk first: what was written from the first row to the
-/// last is in the caches at its end.
-pub(crate) fn for_each_chunk_from_the_end<T: Send>(
+/// As [`parallel::for_each_chunk`] of whole rows, [backwards](Order::Backwards).
+pub(crate) fn for_each_chunk_backwards<T: Send>(
     data: &mut [T],
     columns: usize,
     f: impl Fn(usize, &mut [T]) + Sync,
 ) {
     let columns = columns.max(1);
     let (len, chunk) = (data.len(), MIN_BLOCK.div_ceil(columns) * columns);
-    let chunks = len.div_ceil(chunk);
     let writer = DisjointMut::new(data);
-    parallel::for_each_index(chunks, |i| {
-        let start = (chunks - 1 - i) * chunk;
+    parallel::for_each_range_in(Order::Backwards, len, chunk, |range| {
+        let start = range.start;
         // SAFETY: chunks do not overlap.
-        f(start, unsafe { writer.slice(start..len.min(start + chunk)) });
+        f(start, unsafe { writer.slice(range) });
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::parallel::{self, DisjointMut};
+use crate::parallel::{self, DisjointMut, Order};
 use crate::pointwise::gate;
 use crate::vectorize::vectorize;
 use crate::{Element, rows, scratch};
@@ -125,7 +125,7 @@ impl<E: Element> Backward<'_, E> {
         });
     }
 
-    /// First pass: sums over the rows, block by block, the last rows first.
+    /// First pass: sums over the rows, block by block, each thread's last rows first.
     fn sums(&self, gate: &Gate<'_, E>, x: &[E], dy: &Incoming<'_, E>) -> Sums {
         let channels = self.mean.len();
         let rows = x.len().checked_div(channels).unwrap_or(0);
@@ -133,13 +133,14 @@ impl<E: Element> Backward<'_, E> {
         rows::with_widened([self.mean], |[mean]| {
             let partial = |range: Range<usize>| {
                 let mut sums = Sums::new(channels);
-                for start in range.clone().step_by(block) {
+                for start in range.clone().step_by(block).rev() {
                     let end = range.end.min(start + block);
-                    sums.add_block((rows - end) * channels..(rows - start) * channels, gate, mean, x, dy);
+                    sums.add_block(start * channels..end * channels, gate, mean, x, dy);
                 }
                 sums
             };
-            let total = parallel::reduce_blocks(rows, block * rows::BLOCKS_PER_TASK, partial, Sums::merge);
+            let task = block * rows::BLOCKS_PER_TASK;
+            let total = parallel::reduce_blocks(Order::Backwards, rows, task, partial, Sums::merge);
             total.unwrap_or_else(|| Sums::new(channels))
         })
     }

@@ -86,7 +86,7 @@ fn run<E: Element>(
     }
     assert_eq!(y.len() % channels, 0, "batch_norm: {} elements in rows of {channels}", y.len());
     rows::with_widened([scale, shift], |[scale, shift]| {
-        rows::for_each_chunk_from_the_end(y, channels, |start, y| {
+        rows::for_each_chunk_backwards(y, channels, |start, y| {
             let x = x.map(|x| &x[start..][..y.len()]);
             let residual = residual.map(|r| &r[start..][..y.len()]);
             if relu {

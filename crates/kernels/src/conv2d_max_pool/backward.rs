@@ -9,7 +9,7 @@ use crate::parallel::{self, DisjointMut};
 use crate::pointwise::gate;
 use crate::rows;
 use crate::scratch;
-use crate::simd::dispatch;
+use crate::simd::dispatch_narrow;
 use crate::vectorize::vectorize;
 use std::ops::Range;
 
@@ -154,10 +154,11 @@ impl Task<'_> {
                     self.gradient(range, gradient, sums);
                     let band = Band { layout, first, gradient, places };
                     if self.with_dw {
-                        dispatch(WeightGradient { band, x: padded, dw });
+                        let lanes = if layout.channels == 1 { layout.outputs } else { layout.segment() };
+                        dispatch_narrow(lanes, WeightGradient { band, x: padded, dw });
                     }
                     if dx.is_some() {
-                        dispatch(InputGradient { band, w: self.w, dx: padded_dx });
+                        dispatch_narrow(layout.segment(), InputGradient { band, w: self.w, dx: padded_dx });
                     }
                 }
                 if let Some(dx) = &mut dx {

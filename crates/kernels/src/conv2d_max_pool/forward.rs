@@ -6,7 +6,7 @@ use crate::channels::{store, store_u16};
 use crate::conv2d::Conv2dGeometry;
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
-use crate::simd::{Kernel, Simd, dispatch};
+use crate::simd::{Kernel, Simd, dispatch_narrow};
 use std::ptr;
 
 /// Multiply-adds of a task.
@@ -55,7 +55,7 @@ pub fn forward(
                     // SAFETY: each image has its own part of y and of places.
                     let (y, places) =
                         unsafe { (y.slice(range.clone()), places.as_ref().map(|p| p.slice(range))) };
-                    dispatch(Image { layout, padded, weights, columns, y, places });
+                    dispatch_narrow(layout.outputs, Image { layout, padded, weights, columns, y, places });
                 }
             });
         });

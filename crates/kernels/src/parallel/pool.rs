@@ -7,16 +7,20 @@
 //! There is one job at a time. Whoever launches another meanwhile (a second caller, or a task itself) runs it
 //! alone, which changes no result because no result depends on who computes what.
 
+use super::Order;
 use std::any::Any;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::{hint, ptr, thread};
 
 /// How often a thread looks for a job without pause, then giving way to others, before it sleeps: together
-/// about a tenth of a millisecond, the time between two kernels of a step.
+/// about a fifth of a millisecond, more than passes between two kernels of a step.
 const SPINS: usize = 1500;
-const YIELDS: usize = 60;
+const YIELDS: usize = 400;
+/// Shares into which the tasks of a job are cut at most; with more threads several have one in common.
+const SHARES: usize = 16;
 
 struct Pool {
     /// Held by the caller whose job is running.
@@ -41,9 +45,10 @@ struct Workers {
 
 struct Job<'a> {
     run: &'a (dyn Fn(usize) + Sync),
-    tasks: usize,
-    /// Next task to be taken.
-    next: AtomicUsize,
+    /// The share of each participant: in the upper half its first task, in the lower one the task behind its last, of those
+    /// that nobody has taken yet.
+    shares: [Share; SHARES],
+    order: Order,
     /// Workers with a number below this one take part.
     workers: usize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
@@ -57,8 +62,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Calls `run(0)`, ..., `run(tasks - 1)`, each once, on the caller and at most `threads - 1` other threads.
-pub(super) fn run(tasks: usize, threads: usize, run: &(dyn Fn(usize) + Sync)) {
-    POOL.run(tasks, threads, run);
+pub(super) fn run(tasks: usize, threads: usize, order: Order, run: &(dyn Fn(usize) + Sync)) {
+    POOL.run(tasks, threads, order, run);
+}
+
+/// Does all tasks alone.
+fn run_alone(tasks: usize, order: Order, run: &(dyn Fn(usize) + Sync)) {
+    match order {
+        Order::Forwards => (0..tasks).for_each(run),
+        Order::Backwards => (0..tasks).rev().for_each(run),
+    }
 }
 
 impl Workers {
@@ -75,16 +88,61 @@ impl Workers {
     }
 }
 
-impl Job<'_> {
-    /// Runs tasks until none is left. Never unwinds: a panic is kept for the caller.
-    fn work(&self) {
-        loop {
-            let task = self.next.fetch_add(1, SeqCst);
-            if task >= self.tasks {
-                return;
+/// In a cache line of its own.
+#[repr(align(64))]
+struct Share(AtomicU64);
+
+impl Share {
+    fn of(tasks: Range<usize>) -> Self {
+        Self(AtomicU64::new((tasks.start as u64) << 32 | tasks.end as u64))
+    }
+
+    /// Takes the first or the last task.
+    fn take(&self, order: Order) -> Option<usize> {
+        let mut taken = 0;
+        let mut rest = |tasks: u64| {
+            let (start, end) = (tasks >> 32, tasks & u64::from(u32::MAX));
+            if start >= end {
+                return None;
             }
+            let (task, rest) = match order {
+                Order::Forwards => (start, (start + 1) << 32 | end),
+                Order::Backwards => (end - 1, start << 32 | (end - 1)),
+            };
+            taken = task as usize;
+            Some(rest)
+        };
+        // A look first: an exchange takes the cache line from whoever has it.
+        rest(self.0.load(SeqCst))?;
+        self.0.fetch_update(SeqCst, SeqCst, &mut rest).ok().map(|_| taken)
+    }
+
+    fn clear(&self) {
+        self.0.store(0, SeqCst);
+    }
+}
+
+impl<'a> Job<'a> {
+    fn new(run: &'a (dyn Fn(usize) + Sync), tasks: usize, workers: usize, order: Order) -> Self {
+        let participants = (workers + 1).min(SHARES);
+        let bound = |share: usize| share.min(participants) * tasks / participants;
+        let shares = std::array::from_fn(|i| Share::of(bound(i)..bound(i + 1)));
+        Self { run, shares, order, workers, panic: Mutex::new(None) }
+    }
+
+    /// Runs tasks until none is left: those of `participant`'s share, then from the other ends of the others'. Never unwinds: a
+    /// panic is kept for the caller.
+    fn work(&self, participant: usize) {
+        let own = participant % SHARES;
+        let other_end = if self.order == Order::Forwards { Order::Backwards } else { Order::Forwards };
+        let others = || (1..SHARES).map(|i| &self.shares[(own + i) % SHARES]);
+        let next = || {
+            let mine = self.shares[own].take(self.order);
+            mine.or_else(|| others().find_map(|share| share.take(other_end)))
+        };
+        while let Some(task) = next() {
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.run)(task))) {
-                self.next.store(self.tasks, SeqCst);
+                self.shares.iter().for_each(Share::clear);
                 lock(&self.panic).get_or_insert(panic);
             }
         }
@@ -104,17 +162,18 @@ impl Pool {
         }
     }
 
-    fn run(&'static self, tasks: usize, threads: usize, run: &(dyn Fn(usize) + Sync)) {
+    fn run(&'static self, tasks: usize, threads: usize, order: Order, run: &(dyn Fn(usize) + Sync)) {
         let helpers = (threads - 1).min(tasks.saturating_sub(1));
-        if helpers == 0 {
-            return (0..tasks).for_each(run);
+        // Nobody has as many tasks as there are numbers of 32 bits, which shares are made of.
+        if helpers == 0 || u32::try_from(tasks).is_err() {
+            return run_alone(tasks, order, run);
         }
         // Busy: another caller's job is running, or this is a task of one.
-        let Ok(mut workers) = self.busy.try_lock() else { return (0..tasks).for_each(run) };
+        let Ok(mut workers) = self.busy.try_lock() else { return run_alone(tasks, order, run) };
         workers.ensure(self, helpers);
-        let job = Job { run, tasks, next: AtomicUsize::new(0), workers: helpers, panic: Mutex::new(None) };
+        let job = Job::new(run, tasks, helpers, order);
         self.launch(&job, helpers);
-        job.work();
+        job.work(0);
         self.finish();
         drop(workers);
         if let Some(panic) = lock(&job.panic).take() {
@@ -154,7 +213,7 @@ impl Pool {
                 // this thread was counted before it read the pointer.
                 let job = unsafe { &*job };
                 if number < job.workers {
-                    job.work();
+                    job.work(number + 1);
                 }
             }
             self.visitors.fetch_sub(1, SeqCst);
@@ -200,9 +259,10 @@ mod tests {
                     for round in 0..ROUNDS {
                         let tasks = round % 7 * 5;
                         let runs: Vec<_> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
-                        run(tasks, 1 + round % 4, &|i| {
+                        let order = if round % 2 == 0 { Order::Forwards } else { Order::Backwards };
+                        run(tasks, 1 + round % 4, order, &|i| {
                             runs[i].fetch_add(1, SeqCst);
-                            run(2, 4, &|_| {}); // a launch inside of a task
+                            run(2, 4, order, &|_| {}); // a launch inside of a task
                         });
                         assert!(runs.iter().all(|n| n.load(SeqCst) == 1));
                     }
@@ -219,7 +279,7 @@ mod tests {
             thread::sleep(Duration::from_millis(1));
             let running = AtomicUsize::new(0);
             let deadline = Instant::now() + Duration::from_secs(60);
-            POOL.run(3, 3, &|_| {
+            POOL.run(3, 3, Order::Forwards, &|_| {
                 running.fetch_add(1, SeqCst);
                 // Each task waits for the others, so three threads have to take part.
                 while running.load(SeqCst) < 3 {
@@ -232,11 +292,11 @@ mod tests {
 
     #[test]
     fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
-        let result = catch_unwind(|| run(10, 3, &|i| assert!(i != 5, "task {i}")));
+        let result = catch_unwind(|| run(10, 3, Order::Forwards, &|i| assert!(i != 5, "task {i}")));
         let message = result.unwrap_err();
         assert_eq!(message.downcast_ref::<String>().unwrap(), "task 5");
         let count = AtomicUsize::new(0);
-        run(10, 3, &|_| {
+        run(10, 3, Order::Forwards, &|_| {
             count.fetch_add(1, SeqCst);
         });
         assert_eq!(count.load(SeqCst), 10);

@@ -117,6 +117,18 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {
     unsafe { run_on(isa(), kernel) }
 }
 
+/// [`dispatch`] for kernels that have `lanes` numbers side by side, of which there are few: not with vectors of sixteen where
+/// the last would be half empty, since partial vectors cost more than whole ones.
+#[inline]
+pub fn dispatch_narrow<K: Kernel>(lanes: usize, kernel: K) -> K::Out {
+    #[cfg(target_arch = "x86_64")]
+    if lanes < 32 && (1..=8).contains(&(lanes % 16)) && matches!(isa(), Isa::Avx512 | Isa::Avx512Bf16) {
+        // SAFETY: AVX-512F implies AVX2 and FMA.
+        return unsafe { run_avx2(kernel) };
+    }
+    dispatch(kernel)
+}
+
 /// Whether the processor has an instruction for [`Simd::dot_pairs`](super::Simd::dot_pairs), so that
 /// [`dispatch_pairs`] can be called.
 pub fn has_pairs() -> bool {

@@ -45,7 +45,7 @@ pub mod wide;
 use crate::Element;
 use half::bf16;
 
-pub use detect::{Isa, dispatch, dispatch_on, dispatch_pairs, has_pairs, isa};
+pub use detect::{Isa, dispatch, dispatch_narrow, dispatch_on, dispatch_pairs, has_pairs, isa};
 pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]

@@ -163,14 +163,16 @@ pub(super) unsafe fn output_gradient_tile<S: Simd, E: Element, T: TapTransform<F
     }
 }
 
-/// `G^T m G` of one vector of channels; the sum of a weight is read `stride` floats from the one before.
+/// `G^T m G` of one vector of channels, where m is added up from `parts`; the sum of a weight is read `strides[0]` floats from
+/// the one before, that of a part `strides[1]`.
 ///
 /// # Safety
 /// As [`output_tile`].
 #[inline(always)]
 pub(super) unsafe fn weight_gradient_tile<S: Simd, T: TapTransform<FREQ>, const FREQ: usize>(
     from: *const f32,
-    stride: usize,
+    strides: [usize; 2],
+    parts: usize,
 ) -> [[S::V; 3]; 3] {
     // SAFETY: the caller's guarantees.
     unsafe {
@@ -178,7 +180,11 @@ pub(super) unsafe fn weight_gradient_tile<S: Simd, T: TapTransform<FREQ>, const 
         for j in 0..WEIGHTS {
             let mut m = [S::zero(); WEIGHTS];
             for (i, m) in m.iter_mut().enumerate() {
-                *m = S::load(from.add((i * WEIGHTS + j) * stride));
+                let from = from.add((i * WEIGHTS + j) * strides[0]);
+                *m = S::load(from);
+                for part in 1..parts {
+                    *m = S::add(*m, S::load(from.add(part * strides[1])));
+                }
             }
             for (half, v) in half.iter_mut().zip(T::weight_gradient::<S>(m)) {
                 half[j] = v;

@@ -2,14 +2,16 @@
 //!
 //! `cargo bench -p cresset-kernels --bench conv2d -- [cnn|cifar_resnet18|resnet18|resnet50] [batch] [pass]`
 //!
-//! Passes are `forward`, `dx`, `dw`, and only if named `infer`: forward with weights packed beforehand.
+//! Passes are `forward`, `dx`, `dw`, and only if named `infer`, forward with weights packed beforehand, and `bf16`, the first
+//! three between bfloat16 activations. Arrays lie where the engine's do, in large pages.
 //!
 //! GFLOP/s count the multiply-adds of a direct convolution, so Winograd can exceed the peak. The peak is
 //! measured beside each figure with the same threads: `RAYON_NUM_THREADS=1` gives the figures of one core.
 
+use cresset_kernels::arena::Block;
 use cresset_kernels::conv2d::{self, Conv2dGeometry, Epilogue, PreparedConv2d};
 use cresset_kernels::simd::isa;
-use cresset_kernels::{parallel, peak};
+use cresset_kernels::{bf16, parallel, peak, pointwise};
 use std::time::{Duration, Instant};
 
 /// (name, how often the network has it, geometry)
@@ -145,25 +147,46 @@ fn main() {
     println!("{:<20} {:>5} {:>9} {:>9} {:>9} {:>7}", "layer", "times", "pass", "ms", "GFLOP/s", "% peak");
     let mut totals = [0.0; 4];
     for (name, count, g) in layers {
-        let fill =
-            |len: usize| -> Vec<f32> { (0..len).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect() };
-        let (mut x, mut w, mut y) = (fill(g.in_len()), fill(g.weight_len()), fill(g.out_len()));
+        let fill = |len: usize| {
+            let mut block = Block::new(len);
+            block[..len]
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, v)| *v = (i * 7919 % 1000) as f32 / 500.0 - 1.0);
+            block
+        };
+        let mut arrays = [g.in_len(), g.weight_len(), g.out_len()].map(fill);
+        let [x, w, y] = &mut arrays;
+        let (x, w, y) = (&mut x[..g.in_len()], &mut w[..g.weight_len()], &mut y[..g.out_len()]);
         // The last convolution of a bottleneck adds the shortcut.
         let add = name.ends_with("expand").then(|| fill(g.out_len()));
         let bias = fill(g.out_channels);
+        let (mut short_x, mut short_y) = (fill(g.in_len().div_ceil(2)), fill(g.out_len().div_ceil(2)));
+        let short_x: &mut [bf16] = &mut bytemuck::cast_slice_mut(&mut short_x)[..g.in_len()];
+        let short_y: &mut [bf16] = &mut bytemuck::cast_slice_mut(&mut short_y)[..g.out_len()];
+        pointwise::convert(&*x, short_x);
+        pointwise::convert(&*y, short_y);
         for (pass, total) in ["forward", "dx", "dw", "infer"].into_iter().zip(&mut totals) {
-            let asked = wanted.as_deref().map_or(pass != "infer", |wanted| wanted == pass);
+            let bfloat16 = wanted.as_deref() == Some("bf16");
+            let asked = match wanted.as_deref() {
+                None | Some("bf16") => pass != "infer",
+                Some(wanted) => wanted == pass,
+            };
             if !asked || (pass == "dx" && name == "conv1") {
                 continue;
             }
             let peak = peak::flops(Duration::from_millis(20));
-            let prepared = PreparedConv2d::new(&g, &w, Some(&bias)).expect("the geometries are valid");
+            let prepared =
+                PreparedConv2d::new(&g, w, Some(&bias[..g.out_channels])).expect("the geometries are valid");
             let input = [g.batch, g.in_height, g.in_width];
-            let time = best(repeat, || match pass {
-                "forward" => conv2d::forward(&g, &x, &w, Epilogue::default(), &mut y),
-                "dx" => conv2d::input_gradient(&g, &y, &w, &mut x),
-                "dw" => conv2d::weight_gradient(&g, &x, &y, &mut w),
-                _ => prepared.forward(input, &x, add.as_deref(), true, &mut y),
+            let time = best(repeat, || match (pass, bfloat16) {
+                ("forward", false) => conv2d::forward(&g, x, w, Epilogue::default(), y),
+                ("dx", false) => conv2d::input_gradient(&g, y, w, x),
+                ("dw", false) => conv2d::weight_gradient(&g, x, y, w),
+                ("forward", true) => conv2d::bfloat16::forward(&g, short_x, w, Epilogue::default(), short_y),
+                ("dx", true) => conv2d::bfloat16::input_gradient(&g, short_y, w, short_x, false),
+                ("dw", true) => conv2d::bfloat16::weight_gradient(&g, short_x, short_y, w),
+                _ => prepared.forward(input, x, add.as_ref().map(|add| &add[..g.out_len()]), true, y),
             })
             .as_secs_f64();
             *total += count as f64 * time;
@@ -174,9 +197,11 @@ fn main() {
                 flops / 1e9,
                 100.0 * flops / peak
             );
-            for v in [&mut x, &mut w, &mut y] {
+            for v in [&mut *x, &mut *w, &mut *y] {
                 v.iter_mut().for_each(|v| *v = v.clamp(-1.0, 1.0)); // repeated runs must not overflow
             }
+            pointwise::convert(&*x, short_x);
+            pointwise::convert(&*y, short_y);
         }
     }
     let [f, dx, dw, infer] = totals.map(|t| t * 1e3);

@@ -1,8 +1,8 @@
 //! The innermost loop of weight gradients: sums of outer products.
 //!
-//! `C[i][j] = sum over points p of A[p][i] * B[p][j]`. Both operands are packed as lines: 16 columns, in each point after
-//! point, or pair of points after pair. A line is a cache line a point, so packing copies whole ones, and a tile of two
-//! lines leaves nothing over.
+//! `C[i][j] = sum over points p of A[p][i] * B[p][j]`. Both operands are read as lines: 16 columns of point after point, or
+//! pair of points after pair. A line is a cache line a point, so packing copies whole ones, and a tile of two lines
+//! leaves nothing over.
 
 use super::micro_kernel::{Pairs, Singles, Terms};
 use crate::Element;
@@ -68,12 +68,14 @@ pub(crate) const fn columns_at_once<T: Terms>() -> usize {
 pub(crate) struct Lines {
     /// Elements of each column to add up.
     pub elements: usize,
-    /// The first element.
+    /// The first element of A's line.
     pub a: *const f32,
-    /// Floats from one element of A to the next: `LINE`, or an odd number of lines, which spread over the cache.
+    /// Floats from one element of A to the next: `LINE` where it is packed.
     pub a_step: usize,
-    /// A line an element.
+    /// The first element of B's first line.
     pub b: *const f32,
+    /// Floats from one element of B to the next.
+    pub b_step: usize,
     /// Floats from one line of B to the next.
     pub b_stride: usize,
     /// Row 0, column 0.
@@ -138,7 +140,7 @@ impl Lines {
                 let mut bv = [S::zero(); NV];
                 for (b, bv) in b.iter_mut().zip(&mut bv) {
                     *bv = S::load(*b);
-                    *b = b.wrapping_add(LINE);
+                    *b = b.wrapping_add(self.b_step);
                 }
                 for (i, acc) in acc.iter_mut().enumerate() {
                     let av = S::splat(*a.add(i));

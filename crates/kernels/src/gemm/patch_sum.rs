@@ -125,6 +125,7 @@ impl<E: Element, T: PointTerms<E>> Kernel for Block<'_, E, T> {
                         a: a[row..].as_ptr(),
                         a_step: sum.stride(),
                         b: b[column * elements..].as_ptr(),
+                        b_step: LINE,
                         b_stride: line,
                         c: c[row * columns + column..].as_mut_ptr(),
                         c_stride: columns,

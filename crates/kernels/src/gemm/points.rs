@@ -41,7 +41,24 @@ pub(crate) struct PointSum<'a, E> {
     pub b: Patches<'a, E>,
 }
 
+/// Numbers of a point up to which whole lines of floats are read in place: with more, a line of a block of points falls into
+/// few sets of the L1 cache. Short vectors read each line several times.
+const fn widest_in_place<S: Simd>() -> usize {
+    if S::LANES == LINE { 512 } else { 128 }
+}
+
 impl<E: Element> PointSum<'_, E> {
+    /// Whether A and B are read where they lie: B only if its points are neighbours, as those of 1x1 convolutions are.
+    fn in_place<S: Simd>(&self) -> [bool; 2] {
+        let fits = |numbers: usize| !E::IS_BFLOAT16 && numbers <= widest_in_place::<S>();
+        let (grid, b) = (&self.grid, &self.b);
+        let neighbours = b.taps == [[0, 0]]
+            && b.step == [1, 1]
+            && [b.height, b.width, b.channels] == [grid.height, grid.width, b.len];
+        let (rows, len) = (self.rows.is_multiple_of(LINE), b.len.is_multiple_of(LINE));
+        [rows && fits(self.a_stride), len && neighbours && fits(b.len)]
+    }
+
     /// Overwrites C: `rows` times taps times numbers a tap, dense.
     pub fn run<T: PointTerms<E>>(&self, c: &mut [f32]) {
         let (points, taps) = (self.grid.len(), self.b.taps.len());
@@ -155,7 +172,10 @@ impl<E: Element, T: PointTerms<E>> Kernel for Block<'_, E, T> {
         // SAFETY: A holds all points of the grid; `table` was filled for this block; C has all rows and columns.
         unsafe {
             let row = |p: usize| a.as_ptr().add(p * a_stride + first);
-            pack_lines::<S, E, T>(points, row, self.rows.len(), self.packed.as_mut_ptr(), line);
+            let [a_in_place, b_in_place] = self.sum.in_place::<S>();
+            if !a_in_place {
+                pack_lines::<S, E, T>(points, row, self.rows.len(), self.packed.as_mut_ptr(), line);
+            }
             // Both operands come from memory a few cache lines here and there, which the processor does not see coming. So
             // each tile asks for a share of the next panel of B, and of the next block of A.
             let panel_share = points.div_ceil(self.rows.len().div_ceil(LINE));
@@ -164,12 +184,18 @@ impl<E: Element, T: PointTerms<E>> Kernel for Block<'_, E, T> {
                 let table = &table[..points];
                 for panel in (0..len).step_by(PANEL) {
                     let end = len.min(panel + PANEL);
-                    let point = |p: usize| table[p].add(panel);
-                    pack_lines::<S, E, T>(points, point, end - panel, self.panel.as_mut_ptr(), line);
+                    if !b_in_place {
+                        let point = |p: usize| table[p].add(panel);
+                        pack_lines::<S, E, T>(points, point, end - panel, self.panel.as_mut_ptr(), line);
+                    }
                     // After the last panel comes the first of the next block, which mostly lies there.
                     let next = if end < len { end } else { points * self.sum.b.channels };
                     for column in (panel..end).step_by(columns_at_once::<T>()) {
-                        let b = self.panel.as_ptr().add((column - panel) * elements);
+                        let (b, b_step, b_stride) = if b_in_place {
+                            (table[0].add(column).cast(), len, LINE)
+                        } else {
+                            (self.panel.as_ptr().add((column - panel) * elements), LINE, line)
+                        };
                         let next = next + column - panel;
                         for (i, row) in (0..self.rows.len()).step_by(LINE).enumerate() {
                             let share = points.min(i * panel_share)..points.min((i + 1) * panel_share);
@@ -183,12 +209,18 @@ impl<E: Element, T: PointTerms<E>> Kernel for Block<'_, E, T> {
                             }
                             let c =
                                 (self.rows.start + row) * c_stride + (self.taps.start + tap) * len + column;
+                            let (a, a_step) = if a_in_place {
+                                (a.as_ptr().add(first + row).cast(), a_stride)
+                            } else {
+                                (self.packed.as_ptr().add(row * elements), LINE)
+                            };
                             let lines = Lines {
                                 elements,
-                                a: self.packed.as_ptr().add(row * elements),
-                                a_step: LINE,
+                                a,
+                                a_step,
                                 b,
-                                b_stride: line,
+                                b_step,
+                                b_stride,
                                 c: self.c.add(c),
                                 c_stride,
                                 rows: LINE.min(self.rows.len() - row),

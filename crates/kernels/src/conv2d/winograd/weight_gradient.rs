@@ -275,6 +275,7 @@ impl Kernel for Products<'_> {
                     a: line(e, row),
                     a_step: LINE,
                     b: line(v, column),
+                    b_step: LINE,
                     b_stride: count * LINE,
                     c: sums[(row - rows.start) * inputs + column..].as_mut_ptr(),
                     c_stride: inputs,

@@ -13,6 +13,8 @@ use std::ops::Range;
 
 /// Tiles of any height may read the table of row pointers up to this multiple.
 const TABLE_GRANULE: usize = 24;
+/// Rows of a block at least: whole tiles of any height but one.
+const FEWEST_ROWS: usize = 12;
 /// Columns of a panel at most, on any instruction set.
 const MAX_PANEL_WIDTH: usize = 64;
 /// Multiply-adds that are worth a task of their own.
@@ -47,14 +49,19 @@ impl<E: Element> Product<'_, E> {
         assert!(self.a.zeros.len() >= T::elements(self.a.len) * T::NUMBERS, "too few zeros");
         let depth = self.a.taps.len() * T::elements(self.a.len);
         let work = rows * columns * depth.max(1);
+        // Few rows: give the columns to several tasks too, and if these are few, fewer rows.
+        let panels = columns.div_ceil(dispatch(PanelWidth));
+        let tasks = (work / TASK_WORK).clamp(1, TASKS);
         let row_blocks = rows.div_ceil(BLOCK_ROWS);
-        // Few rows: give the columns to several tasks too. The cut changes no result.
-        let column_groups = (TASKS / row_blocks).min(work / row_blocks / TASK_WORK).max(1);
+        let column_groups = (tasks / row_blocks).clamp(1, panels);
+        let row_blocks = row_blocks.max((tasks / column_groups).min(rows.div_ceil(FEWEST_ROWS)));
+        let block_rows = rows.div_ceil(row_blocks).next_multiple_of(FEWEST_ROWS);
+        let row_blocks = rows.div_ceil(block_rows);
         let Epilogue { bias, add, relu, statistics } = epilogue;
-        let plan = Plan::<T> { product: self, bias, add, relu, column_groups };
+        let plan = Plan::<T> { product: self, bias, add, relu, block_rows, column_groups };
         let c = DisjointMut::new(c);
-        let block_rows = |block: usize| BLOCK_ROWS.min(rows - block * BLOCK_ROWS);
-        statistics::by_blocks(statistics, columns, row_blocks, block_rows, |statistics| {
+        let rows_of = |block: usize| plan.rows_of(block).len();
+        statistics::by_blocks(statistics, columns, row_blocks, rows_of, |statistics| {
             plan.launch(row_blocks, work, &c, statistics);
         });
     }
@@ -74,10 +81,15 @@ struct Plan<'a, T: Terms> {
     bias: Option<&'a [f32]>,
     add: Option<&'a [T::Number]>,
     relu: bool,
+    block_rows: usize,
     column_groups: usize,
 }
 
 impl<T: Terms> Plan<'_, T> {
+    fn rows_of(&self, block: usize) -> Range<usize> {
+        block * self.block_rows..self.product.grid.len().min((block + 1) * self.block_rows)
+    }
+
     fn launch(
         &self,
         row_blocks: usize,
@@ -85,15 +97,13 @@ impl<T: Terms> Plan<'_, T> {
         c: &DisjointMut<T::Number>,
         statistics: Option<&BlockStatistics>,
     ) {
-        let rows = self.product.grid.len();
         let tasks = row_blocks * self.column_groups;
         // Small tasks are run several at a time.
         let at_once = (TASK_WORK / (work / tasks).max(1)).max(1);
         parallel::for_each_range(tasks, at_once, |tasks| {
             for task in tasks {
                 let (block, group) = (task / self.column_groups, task % self.column_groups);
-                let rows = block * BLOCK_ROWS..rows.min((block + 1) * BLOCK_ROWS);
-                self.block(block, rows, group, c, statistics);
+                self.block(block, self.rows_of(block), group, c, statistics);
             }
         });
     }

@@ -168,21 +168,42 @@ pub(super) fn pack_panel(b: &Columns, chunk: &Chunk, column: usize, width: usize
 
 /// Copies `columns` columns, each of which lies in one piece, to rows of `width` floats.
 fn transpose(from: &[f32], column_stride: usize, columns: usize, to: &mut [f32], width: usize) {
-    /// Columns at a time: a vector that every processor has.
-    const BLOCK: usize = 4;
     let rows = to.len() / width;
-    let column = |j: usize| &from[j * column_stride..][..rows];
-    let whole = columns - columns % BLOCK;
-    for j in (0..whole).step_by(BLOCK) {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|i| column(j + i));
-        for ((((to, &a), &b), &c), &d) in to.chunks_exact_mut(width).zip(a).zip(b).zip(c).zip(d) {
-            to[j..j + BLOCK].copy_from_slice(&[a, b, c, d]);
+    assert!(columns == 0 || (columns - 1) * column_stride + rows <= from.len());
+    dispatch(Transpose { from, column_stride, columns, to, width, rows });
+    to.chunks_exact_mut(width).for_each(|to| to[columns..].fill(0.0));
+}
+
+struct Transpose<'a> {
+    from: &'a [f32],
+    column_stride: usize,
+    columns: usize,
+    to: &'a mut [f32],
+    width: usize,
+    rows: usize,
+}
+
+impl Kernel for Transpose<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Transpose { from, column_stride, columns, to, width, rows } = self;
+        let whole = |len: usize| len - len % S::LANES;
+        for j in (0..whole(columns)).step_by(S::LANES) {
+            for p in (0..whole(rows)).step_by(S::LANES) {
+                // SAFETY: the block lies inside of both, as `transpose` checked.
+                unsafe {
+                    let to = to.as_mut_ptr().add(p * width + j);
+                    S::transpose(from.as_ptr().add(j * column_stride + p), column_stride, to, width);
+                }
+            }
+        }
+        for j in 0..columns {
+            let first = if j < whole(columns) { whole(rows) } else { 0 };
+            let column = &from[j * column_stride..][first..rows];
+            to[first * width..].chunks_exact_mut(width).zip(column).for_each(|(to, &x)| to[j] = x);
         }
     }
-    for j in whole..columns {
-        to.chunks_exact_mut(width).zip(column(j)).for_each(|(to, &x)| to[j] = x);
-    }
-    to.chunks_exact_mut(width).for_each(|to| to[columns..].fill(0.0));
 }
 
 /// Copies a row of a panel. A call of memcpy for each costs more than the copy.

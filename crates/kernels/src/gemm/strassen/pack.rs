@@ -4,6 +4,7 @@ use super::{GRANULE, PRODUCTS, applies, chunks};
 use crate::gemm::blocking::{self, Chunk};
 use crate::gemm::pack::{Columns, for_each_panel, pack_panel};
 use crate::simd::{Kernel, Simd, dispatch};
+use crate::vectorize::vectorize;
 
 /// Floats that `rows` rows of B take when packed.
 pub(in crate::gemm) fn packed_len(rows: usize, columns: usize) -> usize {
@@ -58,11 +59,16 @@ fn factors(b: &Columns, chunk: &Chunk, column: usize, width: usize, to: &mut [f3
     pack_panel(b, &lower, column, width, b21);
     pack_panel(b, &upper, right, width, t1);
     pack_panel(b, &lower, right, width, b22);
-    for i in 0..len {
-        let b12 = t1[i];
-        t1[i] = b12 - b11[i];
-        b22_less_b12[i] = b22[i] - b12;
-        b22_less_t1[i] = b22[i] - t1[i];
-        b21_less_those[i] = b21[i] - b22_less_t1[i];
-    }
+    vectorize(
+        #[inline(always)]
+        || {
+            for i in 0..len {
+                let b12 = t1[i];
+                t1[i] = b12 - b11[i];
+                b22_less_b12[i] = b22[i] - b12;
+                b22_less_t1[i] = b22[i] - t1[i];
+                b21_less_those[i] = b21[i] - b22_less_t1[i];
+            }
+        },
+    );
 }

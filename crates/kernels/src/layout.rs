@@ -1,10 +1,7 @@
 //! Changes of memory layout: channels-first to channels-last and back, and plain transposes.
 
 use crate::parallel;
-use crate::vectorize::vectorize;
-
-/// Side of the square blocks that are transposed at a time: their rows are whole cache lines on both sides.
-const BLOCK: usize = 16;
+use crate::simd::{Kernel, MAX_LANES, Simd, dispatch};
 
 /// Transpose of `x` (rows, columns) into `y` (columns, rows).
 ///
@@ -23,55 +20,65 @@ pub fn transpose(rows: usize, columns: usize, x: &[f32], y: &mut [f32]) {
 pub fn batched_transpose(batch: usize, rows: usize, columns: usize, x: &[f32], y: &mut [f32]) {
     assert_eq!(x.len(), batch * rows * columns, "transpose: length of x");
     assert_eq!(y.len(), x.len(), "transpose: length of y");
-    // Tasks are whole rows of y, as many as make whole blocks, of one matrix or of several.
-    parallel::for_each_chunk(y, rows * BLOCK.min(columns), |start, mut y| {
+    // Tasks are whole rows of y, as many as make whole vectors, of one matrix or of several.
+    parallel::for_each_chunk(y, rows * MAX_LANES.min(columns), |start, mut y| {
         let mut row = start / rows.max(1);
         while !y.is_empty() {
             let (n, first) = (row / columns, row % columns);
             let count = (columns - first).min(y.len() / rows);
             let (part, rest) = y.split_at_mut(count * rows);
             let x = &x[n * rows * columns + first..(n + 1) * rows * columns];
-            vectorize(
-                #[inline(always)]
-                || transpose_columns(rows, columns, count, x, part),
-            );
+            transpose_lines(x, columns, rows, part, rows);
             row += count;
             y = rest;
         }
     });
 }
 
-/// Writes the first `count` columns of `x`, whose rows are `columns` apart, as rows of length `rows` to `y`.
-#[inline(always)]
-fn transpose_columns(rows: usize, columns: usize, count: usize, x: &[f32], y: &mut [f32]) {
-    for r0 in (0..rows).step_by(BLOCK) {
-        let height = BLOCK.min(rows - r0);
-        for c0 in (0..count).step_by(BLOCK) {
-            let width = BLOCK.min(count - c0);
-            if height == BLOCK && width == BLOCK {
-                block(&x[r0 * columns + c0..], columns, &mut y[c0 * rows + r0..], rows);
-                continue;
-            }
-            for c in c0..c0 + width {
-                for r in r0..r0 + height {
-                    y[c * rows + r] = x[r * columns + c];
+/// Transpose of a matrix of `lines` lines, `x_stride` apart, whose elements become the rows of `y`, `y_stride` apart: as many as
+/// begin in `y`.
+///
+/// # Panics
+/// When the lines reach beyond `x`, or are more than a row of `y` holds.
+#[track_caller]
+pub(crate) fn transpose_lines(x: &[f32], x_stride: usize, lines: usize, y: &mut [f32], y_stride: usize) {
+    let rows = y.len() / y_stride.max(1);
+    assert!(
+        lines <= y_stride && (lines == 0 || (lines - 1) * x_stride + rows <= x.len()),
+        "transpose: lengths"
+    );
+    dispatch(Lines { x, x_stride, lines, y, y_stride, rows });
+}
+
+struct Lines<'a> {
+    x: &'a [f32],
+    x_stride: usize,
+    lines: usize,
+    y: &'a mut [f32],
+    y_stride: usize,
+    rows: usize,
+}
+
+impl Kernel for Lines<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Lines { x, x_stride, lines, y, y_stride, rows } = self;
+        let whole = |len: usize| len - len % S::LANES;
+        for j in (0..whole(lines)).step_by(S::LANES) {
+            for p in (0..whole(rows)).step_by(S::LANES) {
+                // SAFETY: the block lies inside of both, as `transpose_lines` checked.
+                unsafe {
+                    let to = y.as_mut_ptr().add(p * y_stride + j);
+                    S::transpose(x.as_ptr().add(j * x_stride + p), x_stride, to, y_stride);
                 }
             }
         }
-    }
-}
-
-/// One whole block. By way of an array of known size, whose transpose the compiler can do in registers.
-#[inline(always)]
-fn block(x: &[f32], x_stride: usize, y: &mut [f32], y_stride: usize) {
-    let mut rows = [[0.0; BLOCK]; BLOCK];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row.copy_from_slice(&x[i * x_stride..][..BLOCK]);
-    }
-    for i in 0..BLOCK {
-        let y = &mut y[i * y_stride..][..BLOCK];
-        for j in 0..BLOCK {
-            y[j] = rows[j][i];
+        for j in 0..lines {
+            let first = if j < whole(lines) { whole(rows) } else { 0 };
+            for p in first..rows {
+                y[p * y_stride + j] = x[j * x_stride + p];
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Packing B into panels, in the order in which the micro-kernel reads it.
 
 use super::blocking::{self, Chunk};
+use crate::layout;
 use crate::parallel::{self, DisjointMut};
 use crate::simd::{Kernel, Simd, dispatch};
 
@@ -168,42 +169,8 @@ pub(super) fn pack_panel(b: &Columns, chunk: &Chunk, column: usize, width: usize
 
 /// Copies `columns` columns, each of which lies in one piece, to rows of `width` floats.
 fn transpose(from: &[f32], column_stride: usize, columns: usize, to: &mut [f32], width: usize) {
-    let rows = to.len() / width;
-    assert!(columns == 0 || (columns - 1) * column_stride + rows <= from.len());
-    dispatch(Transpose { from, column_stride, columns, to, width, rows });
+    layout::transpose_lines(from, column_stride, columns, to, width);
     to.chunks_exact_mut(width).for_each(|to| to[columns..].fill(0.0));
-}
-
-struct Transpose<'a> {
-    from: &'a [f32],
-    column_stride: usize,
-    columns: usize,
-    to: &'a mut [f32],
-    width: usize,
-    rows: usize,
-}
-
-impl Kernel for Transpose<'_> {
-    type Out = ();
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let Transpose { from, column_stride, columns, to, width, rows } = self;
-        let whole = |len: usize| len - len % S::LANES;
-        for j in (0..whole(columns)).step_by(S::LANES) {
-            for p in (0..whole(rows)).step_by(S::LANES) {
-                // SAFETY: the block lies inside of both, as `transpose` checked.
-                unsafe {
-                    let to = to.as_mut_ptr().add(p * width + j);
-                    S::transpose(from.as_ptr().add(j * column_stride + p), column_stride, to, width);
-                }
-            }
-        }
-        for j in 0..columns {
-            let first = if j < whole(columns) { whole(rows) } else { 0 };
-            let column = &from[j * column_stride..][first..rows];
-            to[first * width..].chunks_exact_mut(width).zip(column).for_each(|(to, &x)| to[j] = x);
-        }
-    }
 }
 
 /// Copies a row of a panel. A call of memcpy for each costs more than the copy.

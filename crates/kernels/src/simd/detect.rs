@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 pub enum Isa {
     /// The same with AVX512_BF16, whose dot products of bfloat16 numbers training in mixed precision uses.
     Avx512Bf16,
-    /// AVX-512F, sixteen lanes.
+    /// AVX-512 (F and VL), sixteen lanes.
     Avx512,
     /// AVX2 with FMA, eight lanes.
     Avx2,
@@ -45,7 +45,7 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => Isa::Avx512.is_available() && is_x86_feature_detected!("avx512bf16"),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => is_x86_feature_detected!("avx512f"),
+            Isa::Avx512 => is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl"),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(target_arch = "aarch64")]
@@ -123,8 +123,8 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {
 pub fn dispatch_narrow<K: Kernel>(lanes: usize, kernel: K) -> K::Out {
     #[cfg(target_arch = "x86_64")]
     if lanes < 32 && (1..=8).contains(&(lanes % 16)) && matches!(isa(), Isa::Avx512 | Isa::Avx512Bf16) {
-        // SAFETY: AVX-512F implies AVX2 and FMA.
-        return unsafe { run_avx2(kernel) };
+        // SAFETY: `isa` returns only what the processor has.
+        return unsafe { run_avx512_narrow(kernel) };
     }
     dispatch(kernel)
 }
@@ -189,17 +189,25 @@ unsafe fn run_on<K: Kernel>(isa: Isa, kernel: K) -> K::Out {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
+#[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
 unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Out {
     // SAFETY: the caller guarantees AVX-512F (which implies AVX2 and FMA).
     unsafe { kernel.run::<super::Avx512>() }
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
+#[target_feature(enable = "avx512f,avx512vl,avx512bf16,avx2,fma")]
 unsafe fn run_avx512_bf16<K: Kernel>(kernel: K) -> K::Out {
     // SAFETY: the caller guarantees AVX512_BF16 (which implies the others).
     unsafe { kernel.run::<super::Avx512>() }
+}
+
+/// Vectors of AVX2 in the twice as many registers of AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+unsafe fn run_avx512_narrow<K: Kernel>(kernel: K) -> K::Out {
+    // SAFETY: the caller guarantees AVX-512F and VL (which imply AVX2 and FMA).
+    unsafe { kernel.run::<super::Avx2>() }
 }
 
 #[cfg(target_arch = "x86_64")]

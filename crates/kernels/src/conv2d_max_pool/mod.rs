@@ -6,19 +6,24 @@
 //! that gradient nor its ReLU is ever written.
 //!
 //! * `layout`: an image with its padding, the windows on it, the places in a window
-//! * `forward`: values, and where in its window each was found
+//! * `forward`: the loop over images; `direct` and `winograd` compute values and `maxima` says where in its window each
+//!   was found; `weights` are packed for both
 //! * `backward`: the loop over images and the gradients that it feeds, `weight_gradient` and `input_gradient`
 //!
 //! Accuracy: outputs and input gradients are one sum of products; weight gradients are sums over a few images,
 //! added in order. The same bits come out at every number of threads.
 
 mod backward;
+mod direct;
 mod forward;
 mod input_gradient;
 mod layout;
+mod maxima;
 #[cfg(test)]
 mod tests;
 mod weight_gradient;
+mod weights;
+mod winograd;
 
 pub use backward::{Gradients, backward};
 pub use forward::forward;

@@ -20,8 +20,17 @@ impl Kernel for WeightGradient<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
         if self.band.layout.channels == 1 {
-            // SAFETY: the caller guarantees the instruction set.
-            return unsafe { self.single_channel::<S>() };
+            let outputs = self.band.layout.outputs;
+            for output in (0..outputs).step_by(S::LANES) {
+                // SAFETY: the caller guarantees the instruction set; so many output channels are left.
+                unsafe {
+                    match outputs - output {
+                        n if n < S::LANES => self.single_channel::<S, false>(output, n),
+                        _ => self.single_channel::<S, true>(output, S::LANES),
+                    }
+                }
+            }
+            return;
         }
         let segment = self.band.layout.segment();
         for output in 0..self.band.layout.outputs {
@@ -92,56 +101,48 @@ impl WeightGradient<'_> {
         N * S::LANES
     }
 
-    /// The same for one input channel, of which a segment would leave most lanes empty: here vectors run over output
-    /// channels, and the nine gradients of each stay in registers. Each of the 16 elements under a window meets the
-    /// gradients of the (up to four) places that read it, zero but for one.
+    /// The same for one input channel, of which a segment would leave most lanes empty: here a vector runs over `n` output
+    /// channels (`WHOLE`: all lanes), and the nine gradients of each stay in registers. Each of the 16 elements under a
+    /// window meets the gradients of the (up to four) places that read it, zero but for one.
     ///
     /// # Safety
-    /// The processor must have the instruction set of `S`.
+    /// The processor must have the instruction set of `S`; there must be `n` output channels from `output` on.
     #[inline(always)]
-    unsafe fn single_channel<S: Simd>(&mut self) {
+    unsafe fn single_channel<S: Simd, const WHOLE: bool>(&mut self, output: usize, n: usize) {
         let Band { layout, first, gradient, places } = self.band;
         let (row, outputs, columns) = (layout.row, layout.outputs, layout.windows[1]);
         let rows = gradient.len() / (columns * outputs);
-        for output in (0..outputs).step_by(S::LANES) {
-            let n = S::LANES.min(outputs - output);
-            // SAFETY: the band has `rows` x `columns` windows of `outputs` elements, of which `n` are left; what lies
-            // under a window lies inside of the padded image.
-            unsafe {
-                let mut offsets = [S::zero(); 4];
-                for (offset, place) in offsets.iter_mut().zip(layout.places()) {
-                    *offset = S::splat(place as f32);
-                }
-                let mut sums = [S::zero(); TAPS];
-                for i in 0..rows {
-                    for j in 0..columns {
-                        let at = (i * columns + j) * outputs + output;
-                        let g = load::<S>(gradient.as_ptr().add(at), n);
-                        let place = load_u16::<S>(places.as_ptr().add(at), n);
-                        let mut at_place = [S::zero(); 4];
-                        for (at_place, &offset) in at_place.iter_mut().zip(&offsets) {
-                            *at_place = S::select_eq(place, offset, g, S::zero());
-                        }
-                        let x = self.x[2 * ((first + i) * row + j)..].as_ptr();
-                        for r in 0..4 {
-                            for c in 0..4 {
-                                let x = S::splat(*x.add(r * row + c));
-                                for (p, &g) in at_place.iter().enumerate() {
-                                    let (kh, kw) = (r.wrapping_sub(p / 2), c.wrapping_sub(p % 2));
-                                    if kh < 3 && kw < 3 {
-                                        sums[kh * 3 + kw] = S::fma(x, g, sums[kh * 3 + kw]);
-                                    }
+        let n = if WHOLE { S::LANES } else { n };
+        // SAFETY: the band has `rows` x `columns` windows of `outputs` elements, of which `n` are left; what lies under a
+        // window lies inside of the padded image.
+        unsafe {
+            let offsets = layout.places().map(|place| S::splat(place as f32));
+            let mut sums = [S::zero(); TAPS];
+            for i in 0..rows {
+                for j in 0..columns {
+                    let at = (i * columns + j) * outputs + output;
+                    let g = load::<S>(gradient.as_ptr().add(at), n);
+                    let place = load_u16::<S>(places.as_ptr().add(at), n);
+                    let at_place = offsets.map(|offset| S::select_eq(place, offset, g, S::zero()));
+                    let x = self.x[2 * ((first + i) * row + j)..].as_ptr();
+                    for r in 0..4 {
+                        for c in 0..4 {
+                            let x = S::splat(*x.add(r * row + c));
+                            for (p, &g) in at_place.iter().enumerate() {
+                                let (kh, kw) = (r.wrapping_sub(p / 2), c.wrapping_sub(p % 2));
+                                if kh < 3 && kw < 3 {
+                                    sums[kh * 3 + kw] = S::fma(x, g, sums[kh * 3 + kw]);
                                 }
                             }
                         }
                     }
                 }
-                let mut lanes = [0.0; MAX_LANES];
-                for (tap, sum) in sums.into_iter().enumerate() {
-                    S::store(lanes.as_mut_ptr(), sum);
-                    for (dw, sum) in self.dw[output * TAPS..].chunks_exact_mut(TAPS).zip(&lanes[..n]) {
-                        dw[tap] += sum;
-                    }
+            }
+            let mut lanes = [0.0; MAX_LANES];
+            for (tap, sum) in sums.into_iter().enumerate() {
+                S::store(lanes.as_mut_ptr(), sum);
+                for (dw, sum) in self.dw[output * TAPS..].chunks_exact_mut(TAPS).zip(&lanes[..n]) {
+                    dw[tap] += sum;
                 }
             }
         }

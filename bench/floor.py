@@ -3,14 +3,18 @@
 Each op takes the longer of two times. Its multiplications at the peak of multiply-adds on registers: a quarter of a
 direct convolution's where Winograd's F(4x4, 3x3) applies (3x3, stride 1, at least 16 channels on both sides), nine
 sixteenths where its decomposition for stride 2 does, seven eighths where one level of Strassen's algorithm does (multiples
-of 128 channels, at least 256 in the result; not in the gradient of the weight). Transforms and sums count nothing. And its bytes, each array once, at the speed at which this machine copies as many bytes
-again and again; small ones thus at the speed of the caches. ReLU, the residual's addition and the statistics of batch
-norm cost nothing: they ride along. In training a convolution reads its input and writes its output, batch norm reads
-that and writes its own; backward reads both gradient and what was saved, and writes gradients; SGD reads weight,
-gradient and momentum and writes two of them.
+of 128 channels, at least 256 in the result; not in the gradient of the weight). Convolutions that are pooled at once (the
+small CNN's): four ninths where F(2x2, 3x3) applies (at least 8 channels, 16 outputs), and a quarter in the gradients, since
+three of four elements are zero behind a 2x2 max pooling. Transforms and sums count nothing. And its bytes, each array once,
+at the speed at which this machine copies as many bytes again and again; small ones thus at the speed of the caches.
+ReLU, the residual's addition and the statistics of batch norm cost nothing: they ride along. In training a convolution reads
+its input and writes its output, batch norm reads that and writes its own; backward reads both gradient and what was saved, and
+writes gradients; SGD reads weight, gradient and momentum and writes two of them. In mixed precision numbers are half as long,
+and where more than half of the multiplications would be left they are made two at a time.
 """
 
 FLOAT = 4
+BFLOAT16 = 2
 
 # What Winograd's algorithms leave of the multiplications of a 3x3 convolution with stride 1 and with stride 2.
 WINOGRAD = {1: 1 / 4, 2: 9 / 16}
@@ -19,14 +23,15 @@ WINOGRAD = {1: 1 / 4, 2: 9 / 16}
 class Floor:
     """Adds up seconds over the ops of a network."""
 
-    def __init__(self, machine, training):
+    def __init__(self, machine, training, mixed=False):
+        self.mixed = mixed
         self.flops = machine["gflops"] * 1e9
         self.copies = falling(machine["copies"])
         self.training = training
         self.seconds = 0.0
 
-    def op(self, macs, floats):
-        size = floats * FLOAT
+    def op(self, macs, numbers):
+        size = numbers * (BFLOAT16 if self.mixed else FLOAT)
         rate = next((rate for limit, rate in self.copies if size <= limit), self.copies[-1][1])
         self.seconds += max(2 * macs / self.flops, size / (rate * 1e9))
 
@@ -40,16 +45,38 @@ class Floor:
         self.update(weights + (2 * out if norm else out))
         arrays = numel(x) + weights + numel(y)
         if not self.training:
-            self.op(macs * share(winograd, channels, out), arrays + residual * numel(y))
+            self.op(macs * self.share(winograd, channels, out), arrays + residual * numel(y))
             return y
-        self.op(macs * share(winograd, channels, out), arrays)
-        self.op(macs * (winograd or 1), arrays)  # gradient of the weight
+        self.op(macs * self.share(winograd, channels, out), arrays)
+        self.op(macs * min(winograd or 1, self.most()), arrays)  # gradient of the weight
         if not image:
-            self.op(macs * share(winograd, out, channels), arrays)  # gradient of the input
+            self.op(macs * self.share(winograd, out, channels), arrays)  # gradient of the input
         if norm:
             self.op(0, (2 + residual) * numel(y))  # z and the residual to y
             self.op(0, (3 + 2 * residual) * numel(y))  # y's gradient and z (and y) to z's (and the residual's)
         return y
+
+    def pooled_convolution(self, x, out):
+        """A 3x3 convolution with bias, ReLU and 2x2 max pooling in one: what is between is never written."""
+        batch, channels, height, width = x
+        y = (batch, out, height // 2, width // 2)
+        weights = out * channels * 9
+        macs = 4 * numel(y) * channels * 9
+        arrays = numel(x) + weights + numel(y)
+        self.update(weights + out)
+        self.op(macs * (4 / 9 if channels >= 8 and out >= 16 else 1), arrays)
+        if self.training:
+            for _ in range(1 if channels == 1 else 2):  # the image needs no gradient
+                self.op(macs / 4, arrays)
+        return y
+
+    def share(self, winograd, terms, columns):
+        """What is left of a direct convolution's multiplications: sums over `terms` channels for each of `columns`."""
+        strassen = terms % 128 == 0 and columns % 128 == 0 and columns >= 256
+        return min(winograd or (7 / 8 if strassen else 1), self.most())
+
+    def most(self):
+        return 1 / 2 if self.mixed else 1
 
     def pool(self, x, size):
         """Max or average pooling to `size` squared."""
@@ -65,14 +92,8 @@ class Floor:
 
     def update(self, parameters):
         if self.training:
-            self.op(0, 5 * parameters)
-
-
-def share(winograd, terms, columns):
-    """What is left of a direct convolution's multiplications: sums over `terms` channels for each of `columns`."""
-    if winograd:
-        return winograd
-    return 7 / 8 if terms % 128 == 0 and columns % 128 == 0 and columns >= 256 else 1
+            # Of float32 always.
+            self.op(0, 5 * parameters * (2 if self.mixed else 1))
 
 
 def falling(copies):
@@ -89,10 +110,8 @@ def numel(shape):
 
 
 def cnn(floor, batch):
-    x = floor.convolution((batch, 1, 28, 28), 8, 3, norm=False, image=True)
-    x = floor.pool(x, 14)
-    x = floor.convolution(x, 16, 3, norm=False)
-    floor.pool(x, 7)
+    x = floor.pooled_convolution((batch, 1, 28, 28), 8)
+    floor.pooled_convolution(x, 16)
     floor.linear(batch, 784, 128)
     floor.linear(batch, 128, 10)
 
@@ -145,11 +164,13 @@ NETWORKS = {
 
 
 def floor_ms(work, machine):
-    """Milliseconds of a step, or of an epoch of MNIST without its loading."""
+    """Milliseconds of a step, or of an epoch of MNIST without its loading; None where that is not known."""
+    if work.amp and machine["isa"] != "avx512-bf16":
+        return None  # processors differ in what bfloat16 saves
     if work.mode == "epoch":
         floor = Floor(machine, training=True)
         cnn(floor, work.batch)
         return floor.seconds * 1e3 * 60_000 / work.batch
-    floor = Floor(machine, training=work.mode == "train")
+    floor = Floor(machine, training=work.mode == "train", mixed=work.amp)
     NETWORKS[work.model](floor, work.batch)
     return floor.seconds * 1e3

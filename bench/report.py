@@ -98,7 +98,7 @@ def line(row):
 
 
 HEAD = [
-    "float32",
+    "float32, if not said otherwise",
     "cresset, ms",
     "PyTorch, ms",
     "ratio",

@@ -77,7 +77,8 @@ class Rows(unittest.TestCase):
         names = [work.name for work in workloads.select(["resnet18 infer", "mnist"])]
         self.assertEqual(names, ["mnist epoch 64", "resnet18 infer 1", "resnet18 infer 16"])
         self.assertEqual(len(workloads.select([])), 8)
-        # Mixed precision has to be asked for.
+        self.assertEqual(len(workloads.select([], mixed=True)), 9)
+        # Mixed precision has to be asked for, where the processor does not help.
         self.assertEqual([work.name for work in workloads.select(["resnet18 train"])], ["resnet18 train 16"])
         self.assertEqual([work.name for work in workloads.select(["bf16"])], ["resnet18 train 16 bf16"])
         with self.assertRaises(SystemExit):
@@ -101,9 +102,9 @@ class Floors(unittest.TestCase):
 
     def test_the_longer_of_computing_and_moving(self):
         f = floor.Floor(MACHINE, training=False)
-        f.op(macs=50_000_000, floats=10)
+        f.op(macs=50_000_000, numbers=10)
         self.assertAlmostEqual(f.seconds, 1e-3)
-        f.op(macs=1, floats=25_000_000)
+        f.op(macs=1, numbers=25_000_000)
         self.assertAlmostEqual(f.seconds, 11e-3)
 
     def test_small_copies_are_not_slower_than_large_ones(self):
@@ -114,6 +115,10 @@ class Floors(unittest.TestCase):
         self.assertTrue(all(0.1 < ms < 1e5 for ms in floors.values()), floors)
         self.assertGreater(floors["resnet18 train 16"], 2 * floors["resnet18 infer 16"])
         self.assertAlmostEqual(floors["mnist epoch 64"], floors["cnn train 64"] * 937.5)
+        mixed = workloads.MIXED[0]
+        self.assertIsNone(floor.floor_ms(mixed, MACHINE))
+        pairs = {**MACHINE, "isa": "avx512-bf16"}
+        self.assertLess(floor.floor_ms(mixed, pairs), floors["resnet18 train 16"])
 
 
 class Counter(floor.Floor):
@@ -123,16 +128,24 @@ class Counter(floor.Floor):
         super().__init__(MACHINE, training=False)
         self.macs = self.parameters = 0
 
-    def op(self, macs, floats):
+    def op(self, macs, numbers):
         self.macs += round(macs)
 
     def convolution(self, x, out, kernel, stride=1, norm=True, residual=False, image=False):
         before = self.macs
         y = super().convolution(x, out, kernel, stride, norm, residual, image)
-        direct = floor.numel(y) * x[1] * kernel * kernel
-        assert self.macs - before in (direct, direct * 7 / 8, direct * 9 / 16, direct / 4)
-        self.macs = before + direct
+        self.as_direct(before, floor.numel(y) * x[1] * kernel * kernel, [1, 7 / 8, 9 / 16, 1 / 4])
         return y
+
+    def pooled_convolution(self, x, out):
+        before = self.macs
+        y = super().pooled_convolution(x, out)
+        self.as_direct(before, 4 * floor.numel(y) * x[1] * 9, [1, 4 / 9])
+        return y
+
+    def as_direct(self, before, direct, shares):
+        assert self.macs - before in (round(share * direct) for share in shares)
+        self.macs = before + direct
 
     def update(self, parameters):
         self.parameters += parameters

@@ -51,15 +51,16 @@ ALL = [
     infer("resnet50", 16, 6),
 ]
 
-# Only where `--only` names it: without AVX512_BF16 or AMX, PyTorch takes twenty times as long in bfloat16 as in float32.
-MIXED = [Workload("resnet18", "train", 16, 1, 3, [(BF16, CHANNELS_LAST)], amp=True)]
+# Only where the processor has instructions for it, or `--only` names it: elsewhere PyTorch takes twenty times as long in
+# bfloat16 as in float32.
+MIXED = [Workload("resnet18", "train", 16, 2, 6, [(BF16, CHANNELS_LAST)], amp=True)]
 
 
-def select(only):
-    """The rows whose names hold all words of one of `only`; the usual ones, if there is none."""
+def select(only, mixed=False):
+    """The rows whose names hold all words of one of `only`; if there is none the usual ones, and the `mixed` ones."""
     wanted = [set(words.replace("-", " ").split()) for words in only]
     if not wanted:
-        return ALL
+        return ALL + MIXED if mixed else ALL
     rows = [w for w in ALL + MIXED if any(words <= set(w.name.split()) for words in wanted)]
     # Mixed precision is slow where the processor does not help: it has to be asked for.
     rows = [w for w in rows if not w.amp or any(BF16 in words for words in wanted)]

@@ -89,6 +89,8 @@ pub(super) fn image(
     tiles: &mut [f32],
     mut maxima: Maxima,
 ) {
+    assert!(weights.len() == weights_len(&layout) && bias.len() == Packed::width(layout.outputs));
+    assert!(tiles.len() == tiles_len(&layout) && maxima.y.len() == layout.output_len());
     for i in 0..layout.windows[0] {
         let x = &padded[2 * i * layout.row..];
         dispatch_narrow(layout.channels, Tiles { layout, x, tiles });
@@ -115,19 +117,19 @@ impl Kernel for Tiles<'_> {
             for_each_block::<S>(
                 channels,
                 #[inline(always)]
-                |c, n| {
+                |first, n| {
                     // SAFETY: the caller guarantees the instruction set; 4 x 4 pixels begin at x, as many as the tile has.
                     unsafe {
                         let mut across = [[S::zero(); 4]; 4];
                         for (r, across) in across.iter_mut().enumerate() {
-                            let pixel = |k| load::<S>(x.add(r * row + k * channels + c), n);
+                            let pixel = |k| load::<S>(x.add(r * row + k * channels + first), n);
                             *across = points::<S>([pixel(0), pixel(1), pixel(2), pixel(3)]);
                         }
                         for nu in 0..4 {
-                            let [a, b, c_, d] = across;
-                            let down = points::<S>([a[nu], b[nu], c_[nu], d[nu]]);
+                            let [a, b, c, d] = across;
+                            let down = points::<S>([a[nu], b[nu], c[nu], d[nu]]);
                             for (xi, sum) in down.into_iter().enumerate() {
-                                store::<S>(tile.as_mut_ptr().add((nu * 4 + xi) * channels + c), sum, n);
+                                store::<S>(tile.as_mut_ptr().add((nu * 4 + xi) * channels + first), sum, n);
                             }
                         }
                     }

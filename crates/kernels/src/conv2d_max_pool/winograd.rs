@@ -51,19 +51,18 @@ impl Kernel for Weights<'_> {
             for o in (0..columns).step_by(S::LANES) {
                 // SAFETY: the caller guarantees the instruction set; columns are whole vectors, and lengths were checked.
                 unsafe {
-                    let half = S::splat(0.5);
-                    let points = |g: [S::V; 3]| {
-                        let outer = S::add(g[0], g[2]);
-                        let (sum, difference) = (S::add(outer, g[1]), S::sub(outer, g[1]));
-                        [g[0], S::mul(half, sum), S::mul(half, difference), g[2]]
-                    };
                     let mut across = [[S::zero(); 4]; 3];
                     for (kh, across) in across.iter_mut().enumerate() {
-                        let row = |kw| packed.rows.as_ptr().add(((kh * 3 + kw) * channels + c) * columns + o);
-                        *across = points([S::load(row(0)), S::load(row(1)), S::load(row(2))]);
+                        let mut row = [S::zero(); 3];
+                        for (kw, weight) in row.iter_mut().enumerate() {
+                            let at = ((kh * 3 + kw) * channels + c) * columns + o;
+                            *weight = S::load(packed.rows.as_ptr().add(at));
+                        }
+                        *across = of_weights::<S>(row);
                     }
+                    let [p, q, r] = across;
                     for nu in 0..4 {
-                        let down = points([across[0][nu], across[1][nu], across[2][nu]]);
+                        let down = of_weights::<S>([p[nu], q[nu], r[nu]]);
                         for (xi, sum) in down.into_iter().enumerate() {
                             let at = ((nu * channels + c) * 4 + xi) * columns + o;
                             S::store(transformed.as_mut_ptr().add(at), sum);
@@ -72,6 +71,17 @@ impl Kernel for Weights<'_> {
                 }
             }
         }
+    }
+}
+
+/// # Safety
+/// The processor must have the instruction set of `S`.
+#[inline(always)]
+unsafe fn of_weights<S: Simd>([a, b, c]: [S::V; 3]) -> [S::V; 4] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (half, outer) = (S::splat(0.5), S::add(a, c));
+        [a, S::mul(half, S::add(outer, b)), S::mul(half, S::sub(outer, b)), c]
     }
 }
 
@@ -122,12 +132,15 @@ impl Kernel for Tiles<'_> {
                     unsafe {
                         let mut across = [[S::zero(); 4]; 4];
                         for (r, across) in across.iter_mut().enumerate() {
-                            let pixel = |k| load::<S>(x.add(r * row + k * channels + first), n);
-                            *across = points::<S>([pixel(0), pixel(1), pixel(2), pixel(3)]);
+                            let mut pixels = [S::zero(); 4];
+                            for (k, pixel) in pixels.iter_mut().enumerate() {
+                                *pixel = load::<S>(x.add(r * row + k * channels + first), n);
+                            }
+                            *across = of_pixels::<S>(pixels);
                         }
                         for nu in 0..4 {
                             let [a, b, c, d] = across;
-                            let down = points::<S>([a[nu], b[nu], c[nu], d[nu]]);
+                            let down = of_pixels::<S>([a[nu], b[nu], c[nu], d[nu]]);
                             for (xi, sum) in down.into_iter().enumerate() {
                                 store::<S>(tile.as_mut_ptr().add((nu * 4 + xi) * channels + first), sum, n);
                             }
@@ -142,7 +155,7 @@ impl Kernel for Tiles<'_> {
 /// # Safety
 /// The processor must have the instruction set of `S`.
 #[inline(always)]
-unsafe fn points<S: Simd>([a, b, c, d]: [S::V; 4]) -> [S::V; 4] {
+unsafe fn of_pixels<S: Simd>([a, b, c, d]: [S::V; 4]) -> [S::V; 4] {
     // SAFETY: the caller's promise.
     unsafe { [S::sub(a, c), S::add(b, c), S::sub(c, b), S::sub(b, d)] }
 }

@@ -23,8 +23,8 @@ const TASKS: usize = 12;
 const MANY_WEIGHTS: usize = if cfg!(test) { 64 * 80 } else { 256 * 256 };
 /// Floats of transformed inputs of a round, which go through the L3 cache.
 const ROUND_FLOATS: usize = if cfg!(test) { 1 << 16 } else { 3 << 20 };
-/// Tiles of a block of a round.
-const ROUND_BLOCK: usize = 96;
+/// Tiles of a block of a round, at most: as many as transformed weights are used for at a time.
+const ROUND_BLOCK: usize = 144;
 
 /// A 3x3 convolution of images of any padding, or the gradient of one.
 pub(in crate::conv2d) struct Filter {
@@ -144,14 +144,18 @@ impl<E: Element> Plan<'_, E> {
         });
     }
 
-    /// All threads transform the inputs of a round of tiles; then each task computes some outputs of all of
-    /// them, with weights that are transformed on the spot where there is only one round.
+    /// All threads transform the inputs of a round of tiles; then each task computes some outputs of a block of them, with
+    /// weights that are transformed on the spot if they are not yet. Tasks come in the order of the blocks, so that threads
+    /// mostly read the tiles that they wrote.
     fn by_outputs(&self, w: Weights, round: usize) {
-        let (lie, panels) = (self.f.groups(self.panels.inputs), &self.panels);
+        let (lie, panels) = (self.f.groups(self.panels.inputs), self.panels.count());
         // Two panels share what is read of the tiles.
-        let at_once = if panels.count() >= 2 * TASKS { 2 } else { 1 };
+        let at_once = if panels >= 2 * TASKS { 2 } else { 1 };
+        let parts = panels.div_ceil(at_once);
         for start in (0..self.tiles.count).step_by(round) {
             let tiles = start..self.tiles.count.min(start + round);
+            let blocks = tiles.len().div_ceil(ROUND_BLOCK);
+            let block = tiles.len().div_ceil(blocks).next_multiple_of(GROUP);
             scratch::with(lie.len(tiles.len()), |v: &mut [f32]| {
                 let groups = DisjointMut::new(v);
                 parallel::for_each_range(tiles.len(), GROUP, |range| {
@@ -159,44 +163,43 @@ impl<E: Element> Plan<'_, E> {
                     let v = unsafe { groups.slice(lie.tile(range.start)..lie.tile(range.start + GROUP)) };
                     self.transform_inputs(tiles.start + range.start..tiles.start + range.end, v);
                 });
-                parallel::for_each_range(panels.count(), at_once, |range| self.outputs(&tiles, v, w, range));
+                parallel::for_each_index(blocks * parts, |task| {
+                    let (first, panel) = (task / parts * block, task % parts * at_once);
+                    let end = tiles.len().min(first + block);
+                    if first < end {
+                        let v = &v[lie.tile(first)..];
+                        let panels = panel..panels.min(panel + at_once);
+                        self.outputs(tiles.start + first..tiles.start + end, v, w, panels);
+                    }
+                });
             });
         }
     }
 
-    /// The outputs of some panels for all tiles.
-    fn outputs(&self, tiles: &Range<usize>, v: &[f32], w: Weights, panels: Range<usize>) {
+    /// The outputs of some panels for a block of tiles, whose transformed inputs begin with `v`.
+    fn outputs(&self, tiles: Range<usize>, v: &[f32], w: Weights, panels: Range<usize>) {
         let all = &self.panels;
         let first = panels.start * all.width;
         let channels = (panels.end * all.width).min(all.outputs) - first;
-        scratch::with(self.f.groups(channels).len(ROUND_BLOCK), |m: &mut [f32]| {
-            for start in tiles.clone().step_by(ROUND_BLOCK) {
-                let block = start..tiles.end.min(start + ROUND_BLOCK);
-                let v = &v[self.f.groups(all.inputs).tile(start - tiles.start)..];
-                let mut multiply = |packed: &[f32], layout: &Panels, inputs: Range<usize>| {
-                    self.multiply(
-                        block.clone(),
-                        v,
-                        Part { packed, layout, inputs, panels: panels.clone() },
-                        m,
-                    );
-                };
-                match w {
-                    Weights::Packed(packed) => {
-                        multiply(&packed[all.start(panels.start)..all.start(panels.end)], all, 0..all.inputs);
-                    }
-                    Weights::View(view) => {
-                        for input in (0..all.inputs).step_by(DEPTH) {
-                            let inputs = input..all.inputs.min(input + DEPTH);
-                            let layout = Panels { inputs: inputs.len(), ..*all };
-                            weights::with_packed(view, input, &layout, panels.clone(), |packed| {
-                                multiply(packed, &layout, inputs);
-                            });
-                        }
+        scratch::with(self.f.groups(channels).len(tiles.len()), |m: &mut [f32]| {
+            let mut multiply = |packed: &[f32], layout: &Panels, inputs: Range<usize>| {
+                self.multiply(tiles.clone(), v, Part { packed, layout, inputs, panels: panels.clone() }, m);
+            };
+            match w {
+                Weights::Packed(packed) => {
+                    multiply(&packed[all.start(panels.start)..all.start(panels.end)], all, 0..all.inputs);
+                }
+                Weights::View(view) => {
+                    for input in (0..all.inputs).step_by(DEPTH) {
+                        let inputs = input..all.inputs.min(input + DEPTH);
+                        let layout = Panels { inputs: inputs.len(), ..*all };
+                        weights::with_packed(view, input, &layout, panels.clone(), |packed| {
+                            multiply(packed, &layout, inputs);
+                        });
                     }
                 }
-                self.transform_outputs(block, Transformed { m, first, channels });
             }
+            self.transform_outputs(tiles, Transformed { m, first, channels });
         });
     }
 }

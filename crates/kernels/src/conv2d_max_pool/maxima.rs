@@ -27,13 +27,15 @@ impl Maxima<'_> {
         // SAFETY: the caller's promise.
         unsafe {
             let [a, b, c, d] = four;
-            let larger = |a, b, x, y| S::select_above(b, a, y, x);
-            let (upper, lower) = (larger(a, b, a, b), larger(c, d, c, d));
-            store::<S>(self.y.as_mut_ptr().add(at), S::max(S::zero(), larger(upper, lower, upper, lower)), n);
+            let (upper, lower) = (S::select_above(b, a, b, a), S::select_above(d, c, d, c));
+            let largest = S::select_above(lower, upper, lower, upper);
+            store::<S>(self.y.as_mut_ptr().add(at), S::max(S::zero(), largest), n);
             if let Some(places) = &mut self.places {
-                let [p, q, r, s] = self.layout.places().map(|place| S::splat(place as f32));
-                let (p, r) = (larger(a, b, p, q), larger(c, d, r, s));
-                store_u16::<S>(places.as_mut_ptr().add(at), larger(upper, lower, p, r), n);
+                let [p, q, r, s] = self.layout.places();
+                let upper_place = S::select_above(b, a, S::splat(q as f32), S::splat(p as f32));
+                let lower_place = S::select_above(d, c, S::splat(s as f32), S::splat(r as f32));
+                let place = S::select_above(lower, upper, lower_place, upper_place);
+                store_u16::<S>(places.as_mut_ptr().add(at), place, n);
             }
         }
     }

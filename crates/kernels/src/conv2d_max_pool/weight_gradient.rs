@@ -116,14 +116,20 @@ impl WeightGradient<'_> {
         // SAFETY: the band has `rows` x `columns` windows of `outputs` elements, of which `n` are left; what lies under a
         // window lies inside of the padded image.
         unsafe {
-            let offsets = layout.places().map(|place| S::splat(place as f32));
+            let mut offsets = [S::zero(); 4];
+            for (offset, place) in offsets.iter_mut().zip(layout.places()) {
+                *offset = S::splat(place as f32);
+            }
             let mut sums = [S::zero(); TAPS];
             for i in 0..rows {
                 for j in 0..columns {
                     let at = (i * columns + j) * outputs + output;
                     let g = load::<S>(gradient.as_ptr().add(at), n);
                     let place = load_u16::<S>(places.as_ptr().add(at), n);
-                    let at_place = offsets.map(|offset| S::select_eq(place, offset, g, S::zero()));
+                    let mut at_place = [S::zero(); 4];
+                    for (at_place, &offset) in at_place.iter_mut().zip(&offsets) {
+                        *at_place = S::select_eq(place, offset, g, S::zero());
+                    }
                     let x = self.x[2 * ((first + i) * row + j)..].as_ptr();
                     for r in 0..4 {
                         for c in 0..4 {

@@ -10,8 +10,9 @@
 //!   was found; `weights` are packed for both
 //! * `backward`: the loop over images and the gradients that it feeds, `weight_gradient` and `input_gradient`
 //!
-//! Accuracy: outputs are within 2e-6 of the square root of the number of terms from float64, by either algorithm (inputs and
-//! weights in [-2, 2)); input gradients are one sum of products, weight gradients sums over a few images, added in order. The same bits come out at every number of threads.
+//! Accuracy: outputs are within 2e-6 of the square root of the number of terms from float64, by either algorithm (inputs
+//! and weights in [-2, 2)); input gradients are one sum of products, weight gradients sums over a few images, added in
+//! order. The same bits come out at every number of threads.
 
 mod backward;
 mod direct;

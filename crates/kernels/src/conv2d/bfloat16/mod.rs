@@ -7,7 +7,9 @@
 //! few images at a time, computed with the algorithm that float32 would take, and rounded while it is still in cache:
 //! memory sees half the bytes.
 //!
-//! Accuracy: that of the algorithm in float32, and one rounding of the result (`2^-9` of it).
+//! Accuracy: that of the algorithm in float32, and one rounding of the result (`2^-9` of it). Where a row of the kernel reads an
+//! odd number of elements (stems), its last pair takes the element behind them, times zero: if that is NaN or infinite the
+//! result is NaN, one pixel further than in float32.
 
 #[cfg(test)]
 mod tests;

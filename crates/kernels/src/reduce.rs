@@ -56,13 +56,7 @@ pub fn sum_columns(rows: usize, columns: usize, x: &[f32], y: &mut [f32]) {
         a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
         a
     };
-    let total = parallel::reduce_blocks(
-        parallel::Order::Forwards,
-        rows,
-        rows::block(columns) * rows::BLOCKS_PER_TASK,
-        partial,
-        add,
-    );
+    let total = parallel::reduce_blocks(rows, rows::block(columns) * rows::BLOCKS_PER_TASK, partial, add);
     match total {
         Some(total) => y.iter_mut().zip(total).for_each(|(y, t)| *y = t as f32),
         None => y.fill(0.0),
@@ -100,8 +94,7 @@ fn sum_of(x: &[f32], f: impl Fn(f32) -> f32 + Copy + Sync) -> f64 {
             })
             .sum()
     };
-    parallel::reduce_blocks(parallel::Order::Forwards, x.len(), BLOCK, block, |a: f64, b| a + b)
-        .unwrap_or(0.0)
+    parallel::reduce_blocks(x.len(), BLOCK, block, |a: f64, b| a + b).unwrap_or(0.0)
 }
 
 /// Sum of `f` of all elements, in lanes of single precision. For use inside of [`vectorize`].
@@ -142,7 +135,7 @@ fn largest_bits(x: &[f32]) -> u32 {
             },
         )
     };
-    parallel::reduce_blocks(parallel::Order::Forwards, x.len(), BLOCK, block, u32::max).unwrap_or(0)
+    parallel::reduce_blocks(x.len(), BLOCK, block, u32::max).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -3,8 +3,6 @@
 //! A row of few columns would leave vectors half empty. Rows are contiguous, so several of them are treated
 //! as one wide row, with the parameters repeated, or with a set of sums for each of the rows in it.
 
-use crate::parallel::{self, DisjointMut, MIN_BLOCK, Order};
-
 /// Columns of a wide row at least.
 const WIDE: usize = 64;
 /// Elements of a block whose sums are formed in single precision; small enough to be read twice from the
@@ -48,22 +46,6 @@ pub(crate) fn narrow(columns: usize, wide: &mut [f32]) {
             *a += b;
         }
     }
-}
-
-/// As [`parallel::for_each_chunk`] of whole rows, [backwards](Order::Backwards).
-pub(crate) fn for_each_chunk_backwards<T: Send>(
-    data: &mut [T],
-    columns: usize,
-    f: impl Fn(usize, &mut [T]) + Sync,
-) {
-    let columns = columns.max(1);
-    let (len, chunk) = (data.len(), MIN_BLOCK.div_ceil(columns) * columns);
-    let writer = DisjointMut::new(data);
-    parallel::for_each_range_in(Order::Backwards, len, chunk, |range| {
-        let start = range.start;
-        // SAFETY: chunks do not overlap.
-        f(start, unsafe { writer.slice(range) });
-    });
 }
 
 /// Calls `f` with the wide rows of several parameters, each given as one row.

@@ -140,7 +140,7 @@ impl<E: Element> Backward<'_, E> {
                 sums
             };
             let task = block * rows::BLOCKS_PER_TASK;
-            let total = parallel::reduce_blocks(Order::Backwards, rows, task, partial, Sums::merge);
+            let total = parallel::reduce_blocks_in(Order::Backwards, rows, task, partial, Sums::merge);
             total.unwrap_or_else(|| Sums::new(channels))
         })
     }

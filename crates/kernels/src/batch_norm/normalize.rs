@@ -1,5 +1,6 @@
 //! Normalization, affine map, residual and ReLU in one pass.
 
+use crate::parallel::{self, Order};
 use crate::pointwise::positive_part;
 use crate::vectorize::vectorize;
 use crate::{Element, rows};
@@ -86,7 +87,7 @@ fn run<E: Element>(
     }
     assert_eq!(y.len() % channels, 0, "batch_norm: {} elements in rows of {channels}", y.len());
     rows::with_widened([scale, shift], |[scale, shift]| {
-        rows::for_each_chunk_backwards(y, channels, |start, y| {
+        parallel::for_each_chunk_in(Order::Backwards, y, channels, |start, y| {
             let x = x.map(|x| &x[start..][..y.len()]);
             let residual = residual.map(|r| &r[start..][..y.len()]);
             if relu {

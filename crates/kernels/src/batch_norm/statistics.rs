@@ -36,13 +36,7 @@ pub fn statistics(rows: usize, x: &[f32], mean: &mut [f32], variance: &mut [f32]
         a.merge(&b);
         a
     };
-    let total = parallel::reduce_blocks(
-        parallel::Order::Forwards,
-        rows,
-        block * rows::BLOCKS_PER_TASK,
-        partial,
-        merge,
-    );
+    let total = parallel::reduce_blocks(rows, block * rows::BLOCKS_PER_TASK, partial, merge);
     let total = total.unwrap_or_else(|| Moments::new(channels));
     for ((mean, variance), (m, s)) in mean.iter_mut().zip(variance).zip(total.mean.iter().zip(&total.squares))
     {

@@ -103,8 +103,7 @@ impl CrossEntropy<'_> {
             sum
         };
         let rows_a_block = (parallel::MIN_BLOCK / 4).div_ceil(classes.max(1));
-        let sum = parallel::reduce_blocks(parallel::Order::Forwards, rows, rows_a_block, block, |a, b| a + b)
-            .unwrap_or(0.0);
+        let sum = parallel::reduce_blocks(rows, rows_a_block, block, |a, b| a + b).unwrap_or(0.0);
         if self.reduction != Reduction::None {
             loss[0] = (sum / divisor) as f32;
         }

@@ -49,7 +49,7 @@ impl<E: Element> Product<'_, E> {
         assert!(self.a.zeros.len() >= T::elements(self.a.len) * T::NUMBERS, "too few zeros");
         let depth = self.a.taps.len() * T::elements(self.a.len);
         let work = rows * columns * depth.max(1);
-        // Few rows: give the columns to several tasks too, and if these are few, fewer rows.
+        // Few rows: give the columns to several tasks too, and if these are few, fewer rows. The cut changes no result.
         let panels = columns.div_ceil(dispatch(PanelWidth));
         let tasks = (work / TASK_WORK).clamp(1, TASKS);
         let row_blocks = rows.div_ceil(BLOCK_ROWS);

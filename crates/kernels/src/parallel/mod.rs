@@ -66,18 +66,32 @@ pub fn for_each_range_in(order: Order, len: usize, block: usize, f: impl Fn(Rang
 ///
 /// A granule is what must stay together, for instance a row; data smaller than a block runs inline.
 pub fn for_each_chunk<T: Send>(data: &mut [T], granule: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    for_each_chunk_in(Order::Forwards, data, granule, f);
+}
+
+/// [`for_each_chunk`] in an order.
+pub fn for_each_chunk_in<T: Send>(
+    order: Order,
+    data: &mut [T],
+    granule: usize,
+    f: impl Fn(usize, &mut [T]) + Sync,
+) {
     let granule = granule.max(1);
-    for_each_part(data, MIN_BLOCK.div_ceil(granule) * granule, f);
+    for_each_part_in(order, data, MIN_BLOCK.div_ceil(granule) * granule, f);
 }
 
 /// Cuts `data` into parts of `len` elements (the last may be shorter) and calls
 /// `f(index of the part's first element, part)` for each.
 pub fn for_each_part<T: Send>(data: &mut [T], len: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    for_each_part_in(Order::Forwards, data, len, f);
+}
+
+fn for_each_part_in<T: Send>(order: Order, data: &mut [T], len: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     let total = data.len();
     let writer = DisjointMut::new(data);
-    for_each_range(total, len, |range| {
+    for_each_range_in(order, total, len, |range| {
         let start = range.start;
-        // SAFETY: the ranges of for_each_range do not overlap.
+        // SAFETY: the ranges of for_each_range_in do not overlap.
         f(start, unsafe { writer.slice(range) });
     });
 }
@@ -85,6 +99,16 @@ pub fn for_each_part<T: Send>(data: &mut [T], len: usize, f: impl Fn(usize, &mut
 /// Maps each range of `block` items of `0..len`, possibly in parallel, then combines the results from the
 /// first block to the last, in whatever order they were computed. `None` when `len` is 0.
 pub fn reduce_blocks<A: Send>(
+    len: usize,
+    block: usize,
+    map: impl Fn(Range<usize>) -> A + Sync,
+    combine: impl FnMut(A, A) -> A,
+) -> Option<A> {
+    reduce_blocks_in(Order::Forwards, len, block, map, combine)
+}
+
+/// [`reduce_blocks`], whose blocks are computed in an order. It changes no result.
+pub fn reduce_blocks_in<A: Send>(
     order: Order,
     len: usize,
     block: usize,
@@ -173,9 +197,9 @@ mod tests {
     #[test]
     fn reductions_combine_in_order() {
         for order in [Order::Forwards, Order::Backwards] {
-            let text = reduce_blocks(order, 10, 3, |r| format!("{r:?} "), |a, b| a + &b);
+            let text = reduce_blocks_in(order, 10, 3, |r| format!("{r:?} "), |a, b| a + &b);
             assert_eq!(text.as_deref(), Some("0..3 3..6 6..9 9..10 "));
-            assert_eq!(reduce_blocks(order, 0, 3, |r| r.len(), |a, b| a + b), None);
+            assert_eq!(reduce_blocks_in(order, 0, 3, |r| r.len(), |a, b| a + b), None);
         }
     }
 }

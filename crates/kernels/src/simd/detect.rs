@@ -191,7 +191,7 @@ unsafe fn run_on<K: Kernel>(isa: Isa, kernel: K) -> K::Out {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
 unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Out {
-    // SAFETY: the caller guarantees AVX-512F (which implies AVX2 and FMA).
+    // SAFETY: the caller guarantees AVX-512F and VL (which imply AVX2 and FMA).
     unsafe { kernel.run::<super::Avx512>() }
 }
 

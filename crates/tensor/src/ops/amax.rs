@@ -80,8 +80,7 @@ fn extreme(x: &Array, dims: &[usize], largest: bool) -> Array {
         let x = dense.memory();
         let best = |range: Range<usize>| extreme_of(&x[range], largest);
         let two = |a, b| extreme_of(&[a, b], largest);
-        out.memory_mut()[0] =
-            parallel::reduce_blocks(parallel::Order::Forwards, x.len(), BLOCK, best, two).expect("not empty");
+        out.memory_mut()[0] = parallel::reduce_blocks(x.len(), BLOCK, best, two).expect("not empty");
         return out;
     }
     let (rows, len) = rows(x, dims);

@@ -154,8 +154,7 @@ impl<E: Element> Plan<'_, E> {
         let parts = panels.div_ceil(at_once);
         for start in (0..self.tiles.count).step_by(round) {
             let tiles = start..self.tiles.count.min(start + round);
-            let blocks = tiles.len().div_ceil(ROUND_BLOCK);
-            let block = tiles.len().div_ceil(blocks).next_multiple_of(GROUP);
+            let block = tiles.len().div_ceil(tiles.len().div_ceil(ROUND_BLOCK)).next_multiple_of(GROUP);
             scratch::with(lie.len(tiles.len()), |v: &mut [f32]| {
                 let groups = DisjointMut::new(v);
                 parallel::for_each_range(tiles.len(), GROUP, |range| {
@@ -163,14 +162,11 @@ impl<E: Element> Plan<'_, E> {
                     let v = unsafe { groups.slice(lie.tile(range.start)..lie.tile(range.start + GROUP)) };
                     self.transform_inputs(tiles.start + range.start..tiles.start + range.end, v);
                 });
-                parallel::for_each_index(blocks * parts, |task| {
+                parallel::for_each_index(tiles.len().div_ceil(block) * parts, |task| {
                     let (first, panel) = (task / parts * block, task % parts * at_once);
-                    let end = tiles.len().min(first + block);
-                    if first < end {
-                        let v = &v[lie.tile(first)..];
-                        let panels = panel..panels.min(panel + at_once);
-                        self.outputs(tiles.start + first..tiles.start + end, v, w, panels);
-                    }
+                    let start = tiles.start + first;
+                    let panels = panel..panels.min(panel + at_once);
+                    self.outputs(start..tiles.end.min(start + block), &v[lie.tile(first)..], w, panels);
                 });
             });
         }

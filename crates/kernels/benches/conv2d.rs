@@ -1,8 +1,8 @@
 //! GFLOP/s and share of peak of every convolution of a network, in all three passes.
 //!
-//! `cargo bench -p cresset-kernels --bench conv2d -- [cnn|cifar_resnet18|resnet18|resnet50] [batch] [pass]`
+//! `cargo bench -p cresset-kernels --bench conv2d -- [cnn|cifar_resnet18|resnet18|resnet50] [batch] [pass] [layer]`
 //!
-//! Passes are `forward`, `dx`, `dw`, and only if named `infer`, forward with weights packed beforehand, and `bf16`, the first
+//! A layer is a part of its name. Passes are `forward`, `dx`, `dw`, and only if named `infer`, forward with weights packed beforehand, and `bf16`, the first
 //! three between bfloat16 activations. Arrays lie where the engine's do, in large pages.
 //!
 //! GFLOP/s count the multiply-adds of a direct convolution, so Winograd can exceed the peak. The peak is
@@ -135,6 +135,7 @@ fn main() {
     let network = args.next().unwrap_or_else(|| "resnet18".into());
     let batch = args.next().and_then(|n| n.parse().ok());
     let wanted = args.next();
+    let layer = args.next().unwrap_or_default();
     let repeat =
         Duration::from_millis(std::env::var("REPEAT_MS").ok().and_then(|s| s.parse().ok()).unwrap_or(150));
     let layers = match network.as_str() {
@@ -146,7 +147,7 @@ fn main() {
     println!("{network}, {} thread(s), {}", parallel::num_threads(), isa());
     println!("{:<20} {:>5} {:>9} {:>9} {:>9} {:>7}", "layer", "times", "pass", "ms", "GFLOP/s", "% peak");
     let mut totals = [0.0; 4];
-    for (name, count, g) in layers {
+    for (name, count, g) in layers.into_iter().filter(|(name, ..)| name.contains(&layer)) {
         let fill = |len: usize| {
             let mut block = Block::new(len);
             block[..len]

@@ -27,6 +27,9 @@ pub(super) fn geometries() -> Vec<G> {
         g([2, 8, 14, 14], 16, [3, 3]).with_padding(1),
         g([1, 3, 33, 31], 64, [7, 7]).with_stride(2).with_padding(3),
         g([2, 3, 11, 10], 12, [3, 3]).with_padding(1),
+        // Segments of 9 and 15 numbers, over several blocks and with holes between patches
+        g([3, 3, 19, 17], 48, [3, 3]).with_padding(1),
+        G { stride: [1, 3], padding: [[0, 2], [4, 1]], ..g([2, 3, 20, 41], 16, [5, 5]) },
         g([1, 64, 9, 10], 48, [3, 3]).with_padding(1),
         g([2, 33, 8, 7], 34, [3, 3]).with_padding(1),
         g([1, 32, 13, 14], 32, [3, 3]),

@@ -22,6 +22,7 @@ pub(crate) mod pack;
 pub(crate) mod patch_sum;
 pub(crate) mod points;
 pub(crate) mod rows;
+mod segment_kernel;
 pub(crate) mod statistics;
 pub(crate) mod strassen;
 #[cfg(test)]

@@ -64,8 +64,11 @@ pub(crate) const fn columns_at_once<T: Terms>() -> usize {
     LINE * T::NUMBERS
 }
 
+/// Elements between two times that something is asked for.
+const AT_ONCE: usize = 4;
+
 /// The sums of a line of A and neighbouring lines of B.
-pub(crate) struct Lines {
+pub(crate) struct Lines<'a, E> {
     /// Elements of each column to add up.
     pub elements: usize,
     /// The first element of A's line.
@@ -88,9 +91,45 @@ pub(crate) struct Lines {
     pub columns: usize,
     /// Add what C holds.
     pub accumulate: bool,
+    /// What to ask for meanwhile.
+    pub ahead: Ahead<'a, E>,
 }
 
-impl Lines {
+/// Memory that is wanted soon. It comes a few cache lines here and there, which the processor does not see coming; asked for
+/// at once it would fill the queue of misses, and loads would wait.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead<'a, E> {
+    /// A cache line this many numbers behind each of these points.
+    pub points: &'a [*const E],
+    pub offset: usize,
+    /// And some from here on, so many numbers apart.
+    pub rows: *const E,
+    pub stride: usize,
+    pub count: usize,
+}
+
+impl<E> Ahead<'_, E> {
+    /// Nothing.
+    pub const NONE: Self = Self { points: &[], offset: 0, rows: std::ptr::null(), stride: 0, count: 0 };
+
+    /// Asks for part `i` of `parts`.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set of `S`.
+    #[inline(always)]
+    unsafe fn ask<S: Simd>(&self, i: usize, parts: [usize; 2]) {
+        for &point in self.points.iter().skip(i * parts[0]).take(parts[0]) {
+            // SAFETY: the caller's promise.
+            unsafe { S::prefetch(point.wrapping_add(self.offset).cast()) }
+        }
+        for k in i * parts[1]..self.count.min((i + 1) * parts[1]) {
+            // SAFETY: the caller's promise.
+            unsafe { S::prefetch(self.rows.wrapping_add(k * self.stride).cast()) }
+        }
+    }
+}
+
+impl<E> Lines<'_, E> {
     /// # Safety
     /// The fields describe valid memory; the processor has the instruction set of `S`.
     #[inline(always)]
@@ -127,6 +166,7 @@ impl Lines {
     /// As [`run`](Self::run).
     #[inline(always)]
     unsafe fn tile<S: Simd, T: Terms, const MR: usize, const NV: usize>(&self, row: usize, column: usize) {
+        let first = row == 0 && column == 0;
         // SAFETY: the caller's guarantees.
         unsafe {
             let mut a = self.a.add(row);
@@ -136,19 +176,26 @@ impl Lines {
                 *b = b.add(column / LINE * self.b_stride + column % LINE);
             }
             let mut acc = [[S::zero(); NV]; MR];
-            for _ in 0..self.elements {
-                let mut bv = [S::zero(); NV];
-                for (b, bv) in b.iter_mut().zip(&mut bv) {
-                    *bv = S::load(*b);
-                    *b = b.wrapping_add(self.b_step);
+            let parts = self.elements.div_ceil(AT_ONCE);
+            let share = [self.ahead.points.len().div_ceil(parts), self.ahead.count.div_ceil(parts)];
+            for part in 0..parts {
+                if first {
+                    self.ahead.ask::<S>(part, share);
                 }
-                for (i, acc) in acc.iter_mut().enumerate() {
-                    let av = S::splat(*a.add(i));
-                    for j in 0..NV {
-                        acc[j] = T::multiply_add::<S>(av, bv[j], acc[j]);
+                for _ in part * AT_ONCE..self.elements.min((part + 1) * AT_ONCE) {
+                    let mut bv = [S::zero(); NV];
+                    for (b, bv) in b.iter_mut().zip(&mut bv) {
+                        *bv = S::load(*b);
+                        *b = b.wrapping_add(self.b_step);
                     }
+                    for (i, acc) in acc.iter_mut().enumerate() {
+                        let av = S::splat(*a.add(i));
+                        for j in 0..NV {
+                            acc[j] = T::multiply_add::<S>(av, bv[j], acc[j]);
+                        }
+                    }
+                    a = a.wrapping_add(self.a_step);
                 }
-                a = a.wrapping_add(self.a_step);
             }
             let c = self.c.add(row * self.c_stride + column);
             let (rows, columns) = (MR.min(self.rows - row), (NV * S::LANES).min(self.columns - column));

@@ -3,9 +3,10 @@
 //! `C[t][j] = sum over points p of A[p][t] * B[p][j]`, where t runs over all terms of a patch: the transpose of what `points`
 //! computes, for patches whose segments are too short to fill lines.
 
-use super::outer_kernel::{LINE, Lines, PointTerms, columns_at_once, pack_lines};
+use super::outer_kernel::{Ahead, LINE, Lines, PointTerms, columns_at_once, pack_lines};
 use super::points::{MAX_PARTS, TASK_WORK, add_parts};
 use super::rows::{self, Grid, Patches};
+use super::segment_kernel::{self, Segment};
 use crate::parallel::{self, DisjointMut};
 use crate::simd::{Kernel, Simd};
 use crate::{Element, scratch};
@@ -100,6 +101,10 @@ impl<E: Element, T: PointTerms<E>> Kernel for Block<'_, E, T> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
+        if !E::IS_BFLOAT16 && segment_kernel::applies::<S>(self.sum.a.len, self.sum.columns) {
+            // SAFETY: the caller guarantees the instruction set.
+            return unsafe { self.segments::<S>() };
+        }
         let Block { sum, block, table, packed, c, accumulate, terms: _ } = self;
         let (terms, columns) = (sum.terms(), sum.columns);
         let (points, elements) = (block.len(), T::elements_of(block.len()));
@@ -113,13 +118,12 @@ impl<E: Element, T: PointTerms<E>> Kernel for Block<'_, E, T> {
             // The next block's rows of B lie behind: each tile asks for a share of them.
             let share = (points * columns * size_of::<E>() / 64)
                 .div_ceil(columns.div_ceil(columns_at_once::<T>()) * terms.div_ceil(LINE));
-            let mut next = sum.b.as_ptr().wrapping_add(block.end * columns).cast::<f32>();
+            let mut next = sum.b.as_ptr().wrapping_add(block.end * columns);
+            let floats = LINE * size_of::<f32>() / size_of::<E>();
             for column in (0..columns).step_by(columns_at_once::<T>()) {
                 for row in (0..terms).step_by(LINE) {
-                    for _ in 0..share {
-                        S::prefetch(next);
-                        next = next.wrapping_add(LINE);
-                    }
+                    let ahead = Ahead { points: &[], offset: 0, rows: next, stride: floats, count: share };
+                    next = next.wrapping_add(share * floats);
                     let lines = Lines {
                         elements,
                         a: a[row..].as_ptr(),
@@ -132,9 +136,44 @@ impl<E: Element, T: PointTerms<E>> Kernel for Block<'_, E, T> {
                         rows: LINE.min(terms - row),
                         columns: columns_at_once::<T>().min(columns - column),
                         accumulate,
+                        ahead,
                     };
                     lines.run::<S, T>();
                 }
+            }
+        }
+    }
+}
+
+impl<E: Element, T> Block<'_, E, T> {
+    /// Segment by segment, with nothing packed.
+    ///
+    /// # Safety
+    /// Elements are floats, `segment_kernel` applies, and the processor has the instruction set of `S`.
+    #[inline(always)]
+    unsafe fn segments<S: Simd>(self) {
+        let PatchSum { a: Patches { taps, len, .. }, b, columns, .. } = *self.sum;
+        let (start, points) = (self.block.start, self.block.len());
+        // The next block's rows of B lie behind: each line of a segment asks for a share of them.
+        let lines = columns / LINE;
+        let share = points.div_ceil(taps.len());
+        let next = b.as_ptr().wrapping_add((start + points) * columns).cast::<f32>();
+        let b = b[start * columns..][..points * columns].as_ptr().cast();
+        for (i, (table, c)) in
+            self.table.chunks_exact(BLOCK_POINTS).zip(self.c.chunks_exact_mut(len * columns)).enumerate()
+        {
+            // SAFETY: the table has a segment of `len` floats for each of the points, of which B has a row each.
+            unsafe {
+                Segment {
+                    a: std::slice::from_raw_parts(table.as_ptr().cast(), points),
+                    b,
+                    columns,
+                    c: c.as_mut_ptr(),
+                    accumulate: self.accumulate,
+                    next: next.wrapping_add(i * lines * share * LINE),
+                    share,
+                }
+                .run::<S>(len);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! size, whose sums are kept apart so that several threads can work and are then added in order; and into
 //! blocks that fit in cache.
 
-use super::outer_kernel::{LINE, Lines, PointTerms, columns_at_once, pack_lines};
+use super::outer_kernel::{Ahead, LINE, Lines, PointTerms, columns_at_once, pack_lines};
 use super::rows::{self, Grid, Patches};
 use crate::parallel::{self, DisjointMut};
 use crate::simd::{Kernel, Simd, dispatch};
@@ -176,8 +176,7 @@ impl<E: Element, T: PointTerms<E>> Kernel for Block<'_, E, T> {
             if !a_in_place {
                 pack_lines::<S, E, T>(points, row, self.rows.len(), self.packed.as_mut_ptr(), line);
             }
-            // Both operands come from memory a few cache lines here and there, which the processor does not see coming. So
-            // each tile asks for a share of the next panel of B, and of the next block of A.
+            // Each tile asks for a share of the next panel of B, and of the next block of A.
             let panel_share = points.div_ceil(self.rows.len().div_ceil(LINE));
             let block_share = (columns_at_once::<T>() * points).div_ceil(c_stride);
             for (tap, table) in self.table.chunks_exact(BLOCK_POINTS).enumerate() {
@@ -199,14 +198,14 @@ impl<E: Element, T: PointTerms<E>> Kernel for Block<'_, E, T> {
                         let next = next + column - panel;
                         for (i, row) in (0..self.rows.len()).step_by(LINE).enumerate() {
                             let share = points.min(i * panel_share)..points.min((i + 1) * panel_share);
-                            for &point in &table[share] {
-                                S::prefetch(point.wrapping_add(next).cast());
-                            }
-                            let share = (tap * len + column) / columns_at_once::<T>() * block_share;
-                            for p in share..share + block_share {
-                                let point = a.as_ptr().wrapping_add((points + p) * a_stride + first + row);
-                                S::prefetch(point.cast());
-                            }
+                            let behind = points + (tap * len + column) / columns_at_once::<T>() * block_share;
+                            let ahead = Ahead {
+                                points: &table[share],
+                                offset: next,
+                                rows: a.as_ptr().wrapping_add(behind * a_stride + first + row),
+                                stride: a_stride,
+                                count: block_share,
+                            };
                             let c =
                                 (self.rows.start + row) * c_stride + (self.taps.start + tap) * len + column;
                             let (a, a_step) = if a_in_place {
@@ -226,6 +225,7 @@ impl<E: Element, T: PointTerms<E>> Kernel for Block<'_, E, T> {
                                 rows: LINE.min(self.rows.len() - row),
                                 columns: columns_at_once::<T>().min(end - column),
                                 accumulate: self.accumulate,
+                                ahead,
                             };
                             lines.run::<S, T>();
                         }

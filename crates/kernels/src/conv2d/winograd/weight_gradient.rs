@@ -11,7 +11,7 @@ use super::tiles::Tiles;
 use super::transform::{self, Stride1, Stride2, TapTransform, Transform};
 use super::{Filter, GAP, OUT, WEIGHTS};
 use crate::gemm::micro_kernel::Singles;
-use crate::gemm::outer_kernel::{LINE, Lines, columns_at_once};
+use crate::gemm::outer_kernel::{Ahead, LINE, Lines, columns_at_once};
 use crate::parallel::{self, DisjointMut};
 use crate::simd::{Kernel, Simd, dispatch};
 use crate::{Element, scratch};
@@ -282,6 +282,7 @@ impl Kernel for Products<'_> {
                     rows: LINE,
                     columns: columns_at_once::<Singles>().min(inputs - column),
                     accumulate,
+                    ahead: Ahead::<f32>::NONE,
                 };
                 // SAFETY: `v` and `e` have `count` tiles of each line; channels come in whole lines.
                 unsafe { lines.run::<S, Singles>() };

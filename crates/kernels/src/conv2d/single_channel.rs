@@ -11,7 +11,6 @@ use crate::gemm::Epilogue;
 use crate::parallel::{self, DisjointMut};
 use crate::scratch;
 use crate::simd::{Kernel, Simd, dispatch};
-use std::ops::Range;
 
 /// Taps of the kernel.
 const TAPS: usize = 9;
@@ -131,19 +130,13 @@ impl Kernel for Forward<'_> {
 pub(super) fn weight_gradient(g: &Conv2dGeometry, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     let [height, width] = padded_size(g);
     let at_once = images_at_once(g);
-    let parts = g.batch.div_ceil(at_once);
     let image_len = g.out_height() * g.out_width() * g.out_channels;
-    let len = TAPS * g.out_channels;
-    // Sums of the tasks, taps by output channels, added in order at the end.
-    scratch::with(parts * len, |sums: &mut [f32]| {
-        let writer = DisjointMut::new(sums);
-        parallel::for_each_range(g.batch, at_once, |images: Range<usize>| {
-            let part = images.start / at_once;
-            // SAFETY: each task has its own part.
-            let sums = unsafe { writer.slice(part * len..(part + 1) * len) };
+    // Taps by output channels.
+    scratch::with(TAPS * g.out_channels, |sums: &mut [f32]| {
+        parallel::sum_of_tasks(g.batch.div_ceil(at_once), sums, |task, sums| {
             sums.fill(0.0);
             scratch::with(height * width, |padded: &mut [f32]| {
-                for image in images {
+                for image in task * at_once..g.batch.min((task + 1) * at_once) {
                     let taps = pad_image(g, x, image, padded, width);
                     let dy = &dy[image * image_len..(image + 1) * image_len];
                     dispatch(WeightGradient { g, padded, width, taps, dy, sums });
@@ -151,8 +144,7 @@ pub(super) fn weight_gradient(g: &Conv2dGeometry, x: &[f32], dy: &[f32], dw: &mu
             });
         });
         for (i, dw) in dw.iter_mut().enumerate() {
-            let (o, tap) = (i / TAPS, i % TAPS);
-            *dw = sums.chunks_exact(len).map(|part| part[tap * g.out_channels + o]).sum();
+            *dw = sums[i % TAPS * g.out_channels + i / TAPS];
         }
     });
 }

@@ -61,44 +61,27 @@ pub fn backward(
     let layout = Layout::new(g);
     let work = (4 * layout.output_len() * 3 * layout.segment()).max(1);
     let at_once = (TASK_WORK / work).clamp(1, g.batch.div_ceil(TASKS).max(1));
-    let parts = g.batch.div_ceil(at_once);
-    // Each task's weight gradient and, behind it, its bias gradient.
-    let (weights, part) = (g.weight_len(), g.weight_len() + g.out_channels);
+    let weights = g.weight_len();
     let dx = dx.map(DisjointMut::new);
     let task = Task { layout, x, w, y, places, dy, with_dw: dw.is_some() };
-    scratch::with(parts * part, |sums: &mut [f32]| {
-        let writer = DisjointMut::new(&mut *sums);
-        parallel::for_each_range(g.batch, at_once, |images| {
-            let i = images.start / at_once;
+    // The weight gradient and, behind it, the bias gradient.
+    scratch::with(weights + g.out_channels, |sums: &mut [f32]| {
+        parallel::sum_of_tasks(g.batch.div_ceil(at_once), sums, |i, sums| {
+            let images = i * at_once..g.batch.min((i + 1) * at_once);
             let input = images.start * layout.input_len()..images.end * layout.input_len();
-            // SAFETY: each task has its own part of the sums, and each image its own part of dx.
-            let (sums, dx) =
-                unsafe { (writer.slice(i * part..(i + 1) * part), dx.as_ref().map(|dx| dx.slice(input))) };
+            // SAFETY: each image has its own part of dx.
+            let dx = unsafe { dx.as_ref().map(|dx| dx.slice(input)) };
             let (dw, db) = sums.split_at_mut(weights);
             task.run(images, dw, db, dx);
         });
+        let (dw_sum, db_sum) = sums.split_at(weights);
         if let Some(dw) = dw {
-            add_parts(sums, part, 0, dw);
+            dw.copy_from_slice(dw_sum);
         }
         if let Some(db) = db {
-            add_parts(sums, part, weights, db);
+            db.copy_from_slice(db_sum);
         }
     });
-}
-
-/// `total` becomes the sum of what each part of `sums` has from `start` on.
-fn add_parts(sums: &[f32], part: usize, start: usize, total: &mut [f32]) {
-    vectorize(
-        #[inline(always)]
-        || {
-            total.fill(0.0);
-            for sums in sums.chunks_exact(part) {
-                for (total, sum) in total.iter_mut().zip(&sums[start..]) {
-                    *total += sum;
-                }
-            }
-        },
-    );
 }
 
 /// What all tasks read.

@@ -5,6 +5,9 @@
 //! runs on the caller's thread, without a launch.
 
 mod pool;
+mod sums;
+
+pub use sums::sum_of_tasks;
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -46,8 +49,12 @@ pub fn for_each_index(tasks: usize, f: impl Fn(usize) + Sync) {
 
 /// [`for_each_index`] in an order.
 pub fn for_each_index_in(order: Order, tasks: usize, f: impl Fn(usize) + Sync) {
-    let threads = if tasks <= 1 { 1 } else { num_threads().min(cores()) };
-    pool::run(tasks, threads, order, &f);
+    pool::run(tasks, threads_for(tasks), order, &|_, task| f(task));
+}
+
+/// Threads that take part in so many tasks at most.
+fn threads_for(tasks: usize) -> usize {
+    if tasks <= 1 { 1 } else { num_threads().min(cores()) }
 }
 
 /// Cuts `0..len` into ranges of `block` items (the last may be shorter) and calls `f` with each.

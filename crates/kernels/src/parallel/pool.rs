@@ -44,7 +44,7 @@ struct Workers {
 }
 
 struct Job<'a> {
-    run: &'a (dyn Fn(usize) + Sync),
+    run: &'a (dyn Fn(usize, usize) + Sync),
     /// The share of each participant: in the upper half its first task, in the lower one the task behind its last, of those
     /// that nobody has taken yet.
     shares: [Share; SHARES],
@@ -61,16 +61,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Calls `run(0)`, ..., `run(tasks - 1)`, each once, on the caller and at most `threads - 1` other threads.
-pub(super) fn run(tasks: usize, threads: usize, order: Order, run: &(dyn Fn(usize) + Sync)) {
+/// Calls `run(participant, task)` for each task, on the caller, which is participant 0, and at most `threads - 1` other
+/// threads, which have numbers below `threads`.
+pub(super) fn run(tasks: usize, threads: usize, order: Order, run: &(dyn Fn(usize, usize) + Sync)) {
     POOL.run(tasks, threads, order, run);
 }
 
 /// Does all tasks alone.
-fn run_alone(tasks: usize, order: Order, run: &(dyn Fn(usize) + Sync)) {
+fn run_alone(tasks: usize, order: Order, run: &(dyn Fn(usize, usize) + Sync)) {
     match order {
-        Order::Forwards => (0..tasks).for_each(run),
-        Order::Backwards => (0..tasks).rev().for_each(run),
+        Order::Forwards => (0..tasks).for_each(|task| run(0, task)),
+        Order::Backwards => (0..tasks).rev().for_each(|task| run(0, task)),
     }
 }
 
@@ -123,7 +124,7 @@ impl Share {
 }
 
 impl<'a> Job<'a> {
-    fn new(run: &'a (dyn Fn(usize) + Sync), tasks: usize, workers: usize, order: Order) -> Self {
+    fn new(run: &'a (dyn Fn(usize, usize) + Sync), tasks: usize, workers: usize, order: Order) -> Self {
         let participants = (workers + 1).min(SHARES);
         let bound = |share: usize| share.min(participants) * tasks / participants;
         let shares = std::array::from_fn(|i| Share::of(bound(i)..bound(i + 1)));
@@ -141,7 +142,7 @@ impl<'a> Job<'a> {
             mine.or_else(|| others().find_map(|share| share.take(other_end)))
         };
         while let Some(task) = next() {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.run)(task))) {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.run)(participant, task))) {
                 self.shares.iter().for_each(Share::clear);
                 lock(&self.panic).get_or_insert(panic);
             }
@@ -162,7 +163,7 @@ impl Pool {
         }
     }
 
-    fn run(&'static self, tasks: usize, threads: usize, order: Order, run: &(dyn Fn(usize) + Sync)) {
+    fn run(&'static self, tasks: usize, threads: usize, order: Order, run: &(dyn Fn(usize, usize) + Sync)) {
         let helpers = (threads - 1).min(tasks.saturating_sub(1));
         // Nobody has as many tasks as there are numbers of 32 bits, which shares are made of.
         if helpers == 0 || u32::try_from(tasks).is_err() {
@@ -260,9 +261,10 @@ mod tests {
                         let tasks = round % 7 * 5;
                         let runs: Vec<_> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
                         let order = if round % 2 == 0 { Order::Forwards } else { Order::Backwards };
-                        run(tasks, 1 + round % 4, order, &|i| {
+                        run(tasks, 1 + round % 4, order, &|participant, i| {
+                            assert!(participant < 1 + round % 4);
                             runs[i].fetch_add(1, SeqCst);
-                            run(2, 4, order, &|_| {}); // a launch inside of a task
+                            run(2, 4, order, &|_, _| {}); // a launch inside of a task
                         });
                         assert!(runs.iter().all(|n| n.load(SeqCst) == 1));
                     }
@@ -279,7 +281,7 @@ mod tests {
             thread::sleep(Duration::from_millis(1));
             let running = AtomicUsize::new(0);
             let deadline = Instant::now() + Duration::from_secs(60);
-            POOL.run(3, 3, Order::Forwards, &|_| {
+            POOL.run(3, 3, Order::Forwards, &|_, _| {
                 running.fetch_add(1, SeqCst);
                 // Each task waits for the others, so three threads have to take part.
                 while running.load(SeqCst) < 3 {
@@ -292,11 +294,11 @@ mod tests {
 
     #[test]
     fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
-        let result = catch_unwind(|| run(10, 3, Order::Forwards, &|i| assert!(i != 5, "task {i}")));
+        let result = catch_unwind(|| run(10, 3, Order::Forwards, &|_, i| assert!(i != 5, "task {i}")));
         let message = result.unwrap_err();
         assert_eq!(message.downcast_ref::<String>().unwrap(), "task 5");
         let count = AtomicUsize::new(0);
-        run(10, 3, Order::Forwards, &|_| {
+        run(10, 3, Order::Forwards, &|_, _| {
             count.fetch_add(1, SeqCst);
         });
         assert_eq!(count.load(SeqCst), 10);

@@ -27,7 +27,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Makes batch number `position`; `None` when no sample of it is left.
-    pub fn batch(&self, position: usize, cancelled: &dyn Fn() -> bool) -> Result<Option<Batch>> {
+    pub fn batch(&self, position: usize, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<Option<Batch>> {
         let size = self.core.options.batch_size;
         let end = self.order.len().min((position + 1).saturating_mul(size));
         self.core.batch(self.epoch, position, &self.order[position * size..end], cancelled)

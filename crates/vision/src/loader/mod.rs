@@ -31,7 +31,7 @@ pub struct LoaderOptions {
     pub shuffle: bool,
     /// Leave out the last batch when it is not full.
     pub drop_last: bool,
-    /// Threads that load and transform; 0 does it in the thread that asks for the batch.
+    /// Threads that load and transform ahead of time; with 0 the threads that compute do it when a batch is asked for.
     pub workers: usize,
     /// How many batches may be ready or in the making ahead of the one in use; 0 means two for each worker.
     pub prefetch: usize,
@@ -44,7 +44,7 @@ pub struct LoaderOptions {
 }
 
 impl Default for LoaderOptions {
-    /// Batches of 64 in the dataset's order, loaded by the caller's thread.
+    /// Batches of 64 in the dataset's order, made when they are asked for.
     fn default() -> Self {
         Self {
             batch_size: 64,
@@ -59,7 +59,7 @@ impl Default for LoaderOptions {
     }
 }
 
-/// Where the memory of a batch comes from: given a number of floats, an empty vector with room for as many.
+/// Where the memory of a batch comes from: given a number of floats, as many of them, whatever they are.
 pub type BufferSource = Arc<dyn Fn(usize) -> Vec<f32> + Send + Sync>;
 
 /// Makes batches of a dataset, epoch after epoch. Cheap to clone.

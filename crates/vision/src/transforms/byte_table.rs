@@ -23,10 +23,10 @@ impl ByteTable {
         Self::Normalized(normalize.mean().iter().zip(normalize.std()).map(channel).collect())
     }
 
-    /// Appends the floats of `image` to `out`, in the same (height, width, channel) order.
-    pub fn extend(&self, image: &Image, out: &mut Vec<f32>) -> Result<()> {
-        let one = |table: &[f32; 256], out: &mut Vec<f32>| {
-            out.extend(image.pixels().iter().map(|&byte| table[usize::from(byte)]));
+    /// Writes the floats of `image` to `out`, in the same (height, width, channel) order.
+    pub fn look_up(&self, image: &Image, out: &mut [f32]) -> Result<()> {
+        let one = |table: &[f32; 256], out: &mut [f32]| {
+            out.iter_mut().zip(image.pixels()).for_each(|(to, &byte)| *to = table[usize::from(byte)]);
         };
         match self {
             Self::Unit(table) => one(table, out),
@@ -36,10 +36,8 @@ impl ByteTable {
             Self::Normalized(tables) => match tables.as_slice() {
                 [table] => one(table, out),
                 [red, green, blue] => {
-                    let start = out.len();
-                    out.resize(start + image.pixels().len(), 0.0);
                     let pixels = image.pixels().as_chunks::<3>().0;
-                    for (to, from) in out[start..].as_chunks_mut::<3>().0.iter_mut().zip(pixels) {
+                    for (to, from) in out.as_chunks_mut::<3>().0.iter_mut().zip(pixels) {
                         *to = [red[from[0] as usize], green[from[1] as usize], blue[from[2] as usize]];
                     }
                 }

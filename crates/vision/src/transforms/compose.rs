@@ -122,17 +122,21 @@ impl Pipeline {
     /// The first error of a transform; `out` is then as it was before.
     pub fn apply(&self, image: Image, rng: &mut SampleRng, out: &mut Vec<f32>) -> Result<[usize; 3]> {
         let image = self.images.apply(image, rng)?;
-        let [height, width, channels] = image.shape();
         let start = out.len();
-        self.table.extend(&image, out)?;
-        for step in &self.tensors {
-            let mut pixels = Pixels { height, width, channels, data: &mut out[start..] };
-            if let Err(error) = step.apply(&mut pixels, rng) {
-                out.truncate(start);
-                return Err(error);
-            }
+        out.resize(start + image.pixels().len(), 0.0);
+        if let Err(error) = self.to_floats(&image, rng, &mut out[start..]) {
+            out.truncate(start);
+            return Err(error);
         }
-        Ok([height, width, channels])
+        Ok(image.shape())
+    }
+
+    /// What follows the first stage: writes the floats of `image` to `data`, which has a place for each of its bytes.
+    pub(crate) fn to_floats(&self, image: &Image, rng: &mut SampleRng, data: &mut [f32]) -> Result<()> {
+        self.table.look_up(image, data)?;
+        let [height, width, channels] = image.shape();
+        let mut pixels = Pixels { height, width, channels, data };
+        self.tensors.iter().try_for_each(|step| step.apply(&mut pixels, rng))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::blocking::{self, BLOCK_ROWS, Chunk};
 use super::epilogue::Epilogue;
-use super::micro_kernel::{Destination, LINE, Operands, Terms, prefetch_destination, prefetch_rows, tile};
+use super::micro_kernel::{Ahead, Destination, LINE, Operands, Terms, tile};
 use super::pack::{self, Panels};
 use super::rows::{self, Grid, Patches, Placement};
 use super::statistics::{self, BlockStatistics};
@@ -358,7 +358,8 @@ impl<E: Element> PanelGroup<E> {
         let Self { operands: mut x, destination: all, panels, panel_step } = self;
         let width = NV * S::LANES;
         // Of the next strip's rows, while each panel passes by.
-        let lines = x.segment_len.div_ceil(LINE).div_ceil(panels);
+        let segment_lines = x.segment_len.div_ceil(LINE);
+        let lines = segment_lines.div_ceil(panels);
         let (first_panel, mut first_start) = (x.panel, x.start);
         let mut row = 0;
         while row < all.rows {
@@ -379,17 +380,15 @@ impl<E: Element> PanelGroup<E> {
                         add: at_column(all.add, column),
                         relu: all.relu,
                     };
-                    if panel + 1 < panels {
-                        let add = at_column(to.add, width);
-                        prefetch_destination::<S, E, MR, NV>(to.c.wrapping_add(width), add, row_offsets);
+                    let (c, add, row_offsets) = if panel + 1 < panels {
+                        (to.c.wrapping_add(width), at_column(to.add, width), row_offsets)
                     } else {
-                        prefetch_destination::<S, E, MR, NV>(all.c, all.add, row_offsets.add(next));
-                    }
-                    if next > 0 {
-                        let lines = panel * lines..(panel + 1) * lines;
-                        prefetch_rows::<S, MR>(&x, x.rows.add(MR), lines);
-                    }
-                    tile::<S, T, E, MR, NV>(&x, &to);
+                        (all.c, all.add, row_offsets.add(next))
+                    };
+                    let rows = if next > 0 { x.rows.add(MR) } else { std::ptr::null() };
+                    let lines = panel * lines..((panel + 1) * lines).min(segment_lines);
+                    let ahead = Ahead { c, add, row_offsets, rows, lines };
+                    tile::<S, T, E, MR, NV>(&x, &to, &ahead);
                 }
                 x.panel = x.panel.wrapping_add(panel_step);
                 x.start = at_column(x.start, width);

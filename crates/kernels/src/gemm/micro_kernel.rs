@@ -126,63 +126,81 @@ pub(crate) struct Destination<E = f32> {
 pub(crate) unsafe fn tile<S: Simd, T: Terms, E: Element, const MR: usize, const NV: usize>(
     x: &Operands,
     to: &Destination<E>,
+    ahead: &Ahead<E>,
 ) {
     // SAFETY: the caller's guarantees.
-    unsafe { finish::<S, E, MR, NV>(multiply::<S, T, MR, NV>(x), to) }
+    unsafe { finish::<S, E, MR, NV>(multiply::<S, T, E, MR, NV>(x, ahead), to) }
 }
 
-/// Asks for some cache lines of each segment of another tile's rows of A.
-///
-/// # Safety
-/// As [`tile`], for the pointers at `rows`.
-#[inline(always)]
-pub(crate) unsafe fn prefetch_rows<S: Simd, const MR: usize>(
-    x: &Operands,
-    rows: *const *const f32,
-    lines: Range<usize>,
-) {
-    let floats = lines.start * LINE..x.segment_len.min(lines.end * LINE);
-    // SAFETY: the pointers exist; prefetching reads nothing.
-    unsafe {
-        for segment in 0..x.segments {
-            let table = rows.add(segment * x.table_stride);
-            let mut p = floats.start;
-            while p < floats.end {
-                for i in 0..MR {
-                    S::prefetch((*table.add(i)).wrapping_add(x.segment_offset + p));
+/// Elements of a segment that are multiplied before the next part of what is [ahead](Ahead) is asked for.
+const AT_ONCE: usize = 16;
+
+/// Memory that is wanted soon: what another tile will write and add, and some cache lines of its rows of A. It is asked for a
+/// little at a time: in a burst it would fill the queue of misses, and the tile's own loads would wait.
+pub(crate) struct Ahead<E> {
+    /// As of a [`Destination`].
+    pub c: *mut E,
+    /// As of a [`Destination`].
+    pub add: *const E,
+    /// As of a [`Destination`].
+    pub row_offsets: *const usize,
+    /// Pointers to segments as those of [`Operands`], or null.
+    pub rows: *const *const f32,
+    /// Which lines of each segment.
+    pub lines: Range<usize>,
+}
+
+impl<E: Element> Ahead<E> {
+    /// Asks for what belongs to some rows.
+    ///
+    /// # Safety
+    /// As [`tile`], for the other tile.
+    #[inline(always)]
+    unsafe fn ask<S: Simd, const NV: usize>(&self, x: &Operands, rows: Range<usize>) {
+        // SAFETY: pointers and offsets exist; prefetching reads nothing.
+        unsafe {
+            for row in rows {
+                prefetch_destination::<S, E, NV>(self.c, self.add, *self.row_offsets.add(row));
+                if self.rows.is_null() {
+                    continue;
                 }
-                p += LINE;
+                for segment in 0..x.segments {
+                    let p = *self.rows.add(segment * x.table_stride + row);
+                    for line in self.lines.clone() {
+                        S::prefetch(p.wrapping_add(x.segment_offset + line * LINE));
+                    }
+                }
             }
         }
     }
 }
 
-/// Asks for what another tile will write and add.
+/// Asks for a row of what another tile will write and add.
 ///
 /// # Safety
-/// As [`tile`].
+/// The processor has the instruction set of `S`.
 #[inline(always)]
-pub(crate) unsafe fn prefetch_destination<S: Simd, E: Element, const MR: usize, const NV: usize>(
+pub(crate) unsafe fn prefetch_destination<S: Simd, E: Element, const NV: usize>(
     c: *mut E,
     add: *const E,
-    row_offsets: *const usize,
+    offset: usize,
 ) {
-    for i in 0..MR {
-        for column in (0..NV * S::LANES).step_by(LINE * size_of::<f32>() / size_of::<E>()) {
-            // SAFETY: the offset exists; prefetching reads nothing.
-            unsafe {
-                let offset = *row_offsets.add(i) + column;
-                S::prefetch(c.wrapping_add(offset).cast());
-                if !add.is_null() {
-                    S::prefetch(add.wrapping_add(offset).cast());
-                }
+    for column in (0..NV * S::LANES).step_by(LINE * size_of::<f32>() / size_of::<E>()) {
+        // SAFETY: prefetching reads nothing.
+        unsafe {
+            S::prefetch(c.wrapping_add(offset + column).cast());
+            if !add.is_null() {
+                S::prefetch(add.wrapping_add(offset + column).cast());
             }
         }
     }
 }
 
 #[inline(always)]
-unsafe fn multiply<S: Simd, T: Terms, const MR: usize, const NV: usize>(x: &Operands) -> [[S::V; NV]; MR] {
+unsafe fn multiply<S: Simd, T: Terms, E: Element, const MR: usize, const NV: usize>(
+    x: &Operands,
+    ahead: &Ahead<E>,
+) -> [[S::V; NV]; MR] {
     // SAFETY: pointers stay within the segments and the panel, as the caller guarantees.
     unsafe {
         let mut acc = [[S::zero(); NV]; MR];
@@ -194,14 +212,26 @@ unsafe fn multiply<S: Simd, T: Terms, const MR: usize, const NV: usize>(x: &Oper
             }
         }
         let mut b = x.panel;
+        let parts = x.segments * x.segment_len.div_ceil(AT_ONCE);
+        let share = MR.div_ceil(parts.max(1));
+        let mut asked = 0;
         for segment in 0..x.segments {
             let table = x.rows.add(segment * x.table_stride);
             let mut a = [std::ptr::null(); MR];
             for (i, a) in a.iter_mut().enumerate() {
                 *a = (*table.add(i)).add(x.segment_offset);
             }
-            acc = multiply_rows::<S, T, MR, NV>(acc, x.segment_len, &a, b, x.panel_stride);
-            b = b.wrapping_add(x.segment_len * x.panel_stride);
+            for start in (0..x.segment_len).step_by(AT_ONCE) {
+                let end = MR.min(asked + share);
+                ahead.ask::<S, NV>(x, asked..end);
+                asked = end;
+                let depth = AT_ONCE.min(x.segment_len - start);
+                acc = multiply_rows::<S, T, MR, NV>(acc, depth, &a, b, x.panel_stride);
+                b = b.wrapping_add(depth * x.panel_stride);
+                for a in &mut a {
+                    *a = a.wrapping_add(depth);
+                }
+            }
         }
         acc
     }

@@ -111,7 +111,11 @@ pub(super) unsafe fn tile<S: Simd, const NV: usize>(strip: &Strip, b: *const f32
     unsafe {
         let a = strip.factors();
         // One at a time: the processor does not wait for many at once.
-        let soon = |to: &Destination| prefetch_destination::<S, f32, MR, NV>(to.c, to.add, to.row_offsets);
+        let soon = |to: &Destination| {
+            for row in 0..MR {
+                prefetch_destination::<S, f32, NV>(to.c, to.add, *to.row_offsets.add(row));
+            }
+        };
         soon(&to.c11);
         let width = NV * S::LANES;
         let product = |acc: [[S::V; NV]; MR], i: usize| {

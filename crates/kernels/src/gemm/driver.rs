@@ -13,8 +13,9 @@ use std::ops::Range;
 
 /// Tiles of any height may read the table of row pointers up to this multiple.
 const TABLE_GRANULE: usize = 24;
-/// Rows of a block at least: whole tiles of any height but one.
+/// Rows of a block at least: whole tiles of any height but one, and of those of full panels.
 const FEWEST_ROWS: usize = 12;
+const FEWEST_ROWS_OF_FULL_PANELS: usize = 6;
 /// Columns of a panel at most, on any instruction set.
 const MAX_PANEL_WIDTH: usize = 64;
 /// Multiply-adds that are worth a task of their own.
@@ -50,12 +51,15 @@ impl<E: Element> Product<'_, E> {
         let depth = self.a.taps.len() * T::elements(self.a.len);
         let work = rows * columns * depth.max(1);
         // Few rows: give the columns to several tasks too, and if these are few, fewer rows. The cut changes no result.
-        let panels = columns.div_ceil(dispatch(PanelWidth));
+        let width = dispatch(PanelWidth);
+        let panels = columns.div_ceil(width);
+        let full = columns.is_multiple_of(width);
+        let fewest_rows = if full { FEWEST_ROWS_OF_FULL_PANELS } else { FEWEST_ROWS };
         let tasks = (work / TASK_WORK).clamp(1, TASKS);
         let row_blocks = rows.div_ceil(BLOCK_ROWS);
         let column_groups = (tasks / row_blocks).clamp(1, panels);
-        let row_blocks = row_blocks.max((tasks / column_groups).min(rows.div_ceil(FEWEST_ROWS)));
-        let block_rows = rows.div_ceil(row_blocks).next_multiple_of(FEWEST_ROWS);
+        let row_blocks = row_blocks.max((tasks / column_groups).min(rows.div_ceil(fewest_rows)));
+        let block_rows = rows.div_ceil(row_blocks).next_multiple_of(fewest_rows);
         let row_blocks = rows.div_ceil(block_rows);
         let Epilogue { bias, add, relu, statistics } = epilogue;
         let plan = Plan::<T> { product: self, bias, add, relu, block_rows, column_groups };

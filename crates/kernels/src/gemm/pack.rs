@@ -126,12 +126,16 @@ pub(super) fn for_each_panel(
 ) {
     let rows: usize = chunks.clone().map(|chunk| chunk.rows()).sum();
     let packed = DisjointMut::new(packed);
-    // A task packs some panels of all chunks.
+    // A task packs some panels of all chunks; or, where panels are large, one panel of one chunk.
+    let count = chunks.clone().count();
+    let apart = if rows * panel_row > parallel::MIN_BLOCK { count } else { 1 };
     let per_task = (parallel::MIN_BLOCK / (rows * panel_row).max(1)).max(1);
-    parallel::for_each_range(row_len.div_ceil(panel_row), per_task, |panels| {
+    parallel::for_each_range(row_len.div_ceil(panel_row) * apart, per_task, |tasks| {
+        let panels = tasks.start / apart..tasks.end.div_ceil(apart);
         let mut first_row = 0;
-        for chunk in chunks.clone() {
-            for panel in panels.clone() {
+        for (i, chunk) in chunks.clone().enumerate() {
+            let mine = apart == 1 || tasks.start % apart == i;
+            for panel in panels.clone().filter(|_| mine) {
                 let first = panel * panel_row;
                 let start = first_row * row_len + first * chunk.rows();
                 let len = panel_row.min(row_len - first) * chunk.rows();

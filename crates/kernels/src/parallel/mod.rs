@@ -68,10 +68,11 @@ pub fn for_each_range_in(order: Order, len: usize, block: usize, f: impl Fn(Rang
     for_each_index_in(order, len.div_ceil(block), |i| f(i * block..len.min((i + 1) * block)));
 }
 
-/// Cuts `data` into chunks of whole granules with at least [`MIN_BLOCK`] elements each, and calls
+/// Cuts `data` into chunks of whole granules with about [`MIN_BLOCK`] elements each, and calls
 /// `f(index of the chunk's first element, chunk)` for each.
 ///
-/// A granule is what must stay together, for instance a row; data smaller than a block runs inline.
+/// A granule is what must stay together, for instance a row; data smaller than a block runs inline. Chunks are of even size,
+/// and an even number, so that two threads have equal shares.
 pub fn for_each_chunk<T: Send>(data: &mut [T], granule: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     for_each_chunk_in(Order::Forwards, data, granule, f);
 }
@@ -83,8 +84,9 @@ pub fn for_each_chunk_in<T: Send>(
     granule: usize,
     f: impl Fn(usize, &mut [T]) + Sync,
 ) {
-    let granule = granule.max(1);
-    for_each_part_in(order, data, MIN_BLOCK.div_ceil(granule) * granule, f);
+    let chunks = data.len().div_ceil(MIN_BLOCK);
+    let chunks = if chunks > 1 { chunks.next_multiple_of(2) } else { 1 };
+    for_each_part_in(order, data, data.len().div_ceil(chunks).next_multiple_of(granule.max(1)), f);
 }
 
 /// Cuts `data` into parts of `len` elements (the last may be shorter) and calls

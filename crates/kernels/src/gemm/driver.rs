@@ -53,8 +53,7 @@ impl<E: Element> Product<'_, E> {
         // Few rows: give the columns to several tasks too, and if these are few, fewer rows. The cut changes no result.
         let width = dispatch(PanelWidth);
         let panels = columns.div_ceil(width);
-        let full = columns.is_multiple_of(width);
-        let fewest_rows = if full { FEWEST_ROWS_OF_FULL_PANELS } else { FEWEST_ROWS };
+        let fewest_rows = if columns >= width { FEWEST_ROWS_OF_FULL_PANELS } else { FEWEST_ROWS };
         let tasks = (work / TASK_WORK).clamp(1, TASKS);
         let row_blocks = rows.div_ceil(BLOCK_ROWS);
         let column_groups = (tasks / row_blocks).clamp(1, panels);

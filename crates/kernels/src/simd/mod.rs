@@ -223,3 +223,21 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
     /// The largest lane. Unspecified when a lane is NaN.
     unsafe fn reduce_max(v: Self::V) -> f32;
 }
+
+/// Asks for bytes to be brought into L2, for whoever will read them soon and knows it before the processor does.
+pub fn prefetch(bytes: &[u8]) {
+    /// Of a cache line.
+    const LINE: usize = 64;
+    struct Prefetch<'a>(&'a [u8]);
+    impl Kernel for Prefetch<'_> {
+        type Out = ();
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) {
+            for line in self.0.chunks(LINE) {
+                // SAFETY: the caller guarantees the instruction set; any address will do.
+                unsafe { S::prefetch(line.as_ptr().cast()) }
+            }
+        }
+    }
+    dispatch(Prefetch(bytes));
+}

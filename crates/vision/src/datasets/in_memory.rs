@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use cresset_kernels::simd::prefetch;
+
 use crate::datasets::{Dataset, Sample, check_index};
 use crate::image::Image;
 use crate::{Result, VisionError};
@@ -65,6 +67,12 @@ impl InMemory {
         &self.labels
     }
 
+    /// The bytes of one picture; none beyond the last.
+    fn pixels_of(&self, index: usize) -> &[u8] {
+        let size = self.shape.iter().product();
+        self.pixels.chunks_exact(size).nth(index).unwrap_or_default()
+    }
+
     /// The bytes of every picture, in (sample, height, width, channel) order.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
@@ -83,8 +91,7 @@ impl Dataset for InMemory {
     fn sample(&self, index: usize) -> Result<Sample> {
         check_index(index, self.len())?;
         let [height, width, channels] = self.shape;
-        let size = height * width * channels;
-        let pixels = self.pixels[index * size..(index + 1) * size].to_vec();
+        let pixels = self.pixels_of(index).to_vec();
         Ok(Sample { image: Image::from_parts(height, width, channels, pixels), label: self.labels[index] })
     }
 
@@ -100,6 +107,11 @@ impl Dataset for InMemory {
 
     fn is_in_memory(&self) -> bool {
         true
+    }
+
+    fn prefetch(&self, index: usize) {
+        // From all over a large array: the processor would ask for one picture after the other.
+        prefetch(self.pixels_of(index));
     }
 
     fn describe(&self, index: usize) -> String {

@@ -72,6 +72,9 @@ pub trait Dataset: Send + Sync {
         false
     }
 
+    /// Says that a sample is about to be asked for, to a dataset that can have it brought nearer meanwhile.
+    fn prefetch(&self, _index: usize) {}
+
     /// What to call a sample in messages: its path where it has one.
     fn describe(&self, index: usize) -> String {
         format!("sample {index}")

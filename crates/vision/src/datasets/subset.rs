@@ -56,6 +56,12 @@ impl Dataset for Subset {
         self.dataset.is_in_memory()
     }
 
+    fn prefetch(&self, index: usize) {
+        if let Some(&index) = self.indices.get(index) {
+            self.dataset.prefetch(index);
+        }
+    }
+
     fn describe(&self, index: usize) -> String {
         match self.indices.get(index) {
             Some(&index) => self.dataset.describe(index),

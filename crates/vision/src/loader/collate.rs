@@ -61,21 +61,26 @@ impl Core {
         let indices = &indices[before..];
         let shape = first.image.shape();
         let size = shape.iter().product::<usize>();
-        let mut images = (self.buffers)(size * indices.len());
-        images.resize(size * indices.len(), 0.0);
+        let images_len = size * indices.len();
+        let mut images = (self.buffers)(images_len);
+        images.resize(images_len, 0.0);
         let places = indices.iter().zip(images.chunks_exact_mut(size));
         let mut places: Vec<Place> =
             places.map(|(&index, pixels)| Place { index, pixels, loaded: None, made: None }).collect();
         places[0].loaded = Some(first);
-        let fill = |_, places: &mut [Place]| {
+        // A task makes as many samples as are a block of floats.
+        let tasks = images_len.div_ceil(parallel::MIN_BLOCK).next_multiple_of(2);
+        let at_once = places.len().div_ceil(tasks);
+        let fill = |places: &mut [Place]| {
+            places.iter().for_each(|place| self.dataset.prefetch(place.index));
             for place in places.iter_mut().take_while(|_| !cancelled()) {
                 place.made = Some(self.fill(epoch, place, shape));
             }
         };
         if self.options.workers == 0 {
-            parallel::for_each_part(&mut places, 1, fill);
+            parallel::for_each_part(&mut places, at_once, |_, places| fill(places));
         } else {
-            fill(0, &mut places);
+            places.chunks_mut(at_once).for_each(fill);
         }
         let Some(made) = places.into_iter().map(|place| place.made).collect() else { return Ok(None) };
         self.collate(epoch, position, indices, made, images, shape).map(Some)

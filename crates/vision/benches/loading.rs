@@ -1,4 +1,4 @@
-//! How long loading takes: `cargo bench -p cresset-vision`.
+//! How long loading takes, on one thread: `RAYON_NUM_THREADS=1 cargo bench -p cresset-vision`.
 //!
 //! Needs MNIST and the photographs in `shared/data` beside the repository, or in `CRESSET_DATA`. `torchvision_loading.py`
 //! beside this file times the same pipeline of photographs in torchvision.

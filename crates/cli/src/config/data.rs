@@ -14,8 +14,8 @@ pub struct DataArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub source: SourceArgs,
-    /// Threads that load and transform images; 0 uses the training thread [default: one a core, at most 4; 0 if all
-    /// images are in memory and no --auto-augment changes them]
+    /// Threads that load and transform images ahead of time; with 0 the threads that compute do it between two steps
+    /// [default: one a core, at most 4; 0 if all images are in memory and no --auto-augment changes them]
     #[arg(short = 'j', long, value_name = "N")]
     pub workers: Option<usize>,
     /// Leave out images that cannot be read, and list them at the end, instead of stopping at the first

@@ -2,8 +2,8 @@
 //!
 //! `cargo bench -p cresset-kernels --bench conv2d -- [cnn|cifar_resnet18|resnet18|resnet50] [batch] [pass] [layer]`
 //!
-//! A layer is a part of its name. Passes are `forward`, `dx`, `dw`, and only if named `infer`, forward with weights packed beforehand, and `bf16`, the first
-//! three between bfloat16 activations. Arrays lie where the engine's do, in large pages.
+//! Passes are `forward`, `dx`, `dw`, and only if named `infer`, forward with weights packed beforehand, and `bf16`, the first
+//! three between bfloat16 activations. A layer is a part of its name. Arrays lie where the engine's do, in large pages.
 //!
 //! GFLOP/s count the multiply-adds of a direct convolution, so Winograd can exceed the peak. The peak is
 //! measured beside each figure with the same threads: `RAYON_NUM_THREADS=1` gives the figures of one core.

@@ -14,10 +14,9 @@
 use crate::array::{Array, DType};
 use crate::profile::Pass;
 use crate::scope;
-use cresset_kernels::parallel;
+use cresset_kernels::reduce;
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -124,10 +123,7 @@ pub fn not_finite(array: &Array) -> Option<&'static str> {
     }
     let dense = array.dense().to_dtype(DType::F32);
     let values = dense.memory();
-    // Without a branch for each element, so that it is as fast as memory.
-    let all_finite = |range: Range<usize>| values[range].iter().fold(true, |fine, v| fine & v.is_finite());
-    // In the blocks in which gradients are used to update parameters: each thread reads what it will need again.
-    if parallel::reduce_blocks(values.len(), parallel::MIN_BLOCK, all_finite, |a, b| a & b) != Some(false) {
+    if reduce::all_finite(values) {
         return None;
     }
     Some(if values.iter().any(|v| v.is_nan()) { "NaN" } else { "infinity" })

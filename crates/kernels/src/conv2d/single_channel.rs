@@ -133,10 +133,10 @@ pub(super) fn weight_gradient(g: &Conv2dGeometry, x: &[f32], dy: &[f32], dw: &mu
     let image_len = g.out_height() * g.out_width() * g.out_channels;
     // Taps by output channels.
     scratch::with(TAPS * g.out_channels, |sums: &mut [f32]| {
-        parallel::sum_of_tasks(g.batch.div_ceil(at_once), sums, |task, sums| {
+        parallel::sum_blocks(g.batch, at_once, sums, |images, sums| {
             sums.fill(0.0);
             scratch::with(height * width, |padded: &mut [f32]| {
-                for image in task * at_once..g.batch.min((task + 1) * at_once) {
+                for image in images {
                     let taps = pad_image(g, x, image, padded, width);
                     let dy = &dy[image * image_len..(image + 1) * image_len];
                     dispatch(WeightGradient { g, padded, width, taps, dy, sums });

@@ -66,8 +66,7 @@ pub fn backward(
     let task = Task { layout, x, w, y, places, dy, with_dw: dw.is_some() };
     // The weight gradient and, behind it, the bias gradient.
     scratch::with(weights + g.out_channels, |sums: &mut [f32]| {
-        parallel::sum_of_tasks(g.batch.div_ceil(at_once), sums, |i, sums| {
-            let images = i * at_once..g.batch.min((i + 1) * at_once);
+        parallel::sum_blocks(g.batch, at_once, sums, |images, sums| {
             let input = images.start * layout.input_len()..images.end * layout.input_len();
             // SAFETY: each image has its own part of dx.
             let dx = unsafe { dx.as_ref().map(|dx| dx.slice(input)) };

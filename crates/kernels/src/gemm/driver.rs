@@ -2,7 +2,7 @@
 
 use super::blocking::{self, BLOCK_ROWS, Chunk};
 use super::epilogue::Epilogue;
-use super::micro_kernel::{Ahead, Destination, LINE, Operands, Terms, tile};
+use super::micro_kernel::{Destination, LINE, NextTile, Operands, Terms, tile};
 use super::pack::{self, Panels};
 use super::rows::{self, Grid, Patches, Placement};
 use super::statistics::{self, BlockStatistics};
@@ -390,8 +390,8 @@ impl<E: Element> PanelGroup<E> {
                     };
                     let rows = if next > 0 { x.rows.add(MR) } else { std::ptr::null() };
                     let lines = panel * lines..((panel + 1) * lines).min(segment_lines);
-                    let ahead = Ahead { c, add, row_offsets, rows, lines };
-                    tile::<S, T, E, MR, NV>(&x, &to, &ahead);
+                    let next_tile = NextTile { c, add, row_offsets, rows, lines };
+                    tile::<S, T, E, MR, NV>(&x, &to, &next_tile);
                 }
                 x.panel = x.panel.wrapping_add(panel_step);
                 x.start = at_column(x.start, width);

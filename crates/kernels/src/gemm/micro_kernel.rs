@@ -126,18 +126,18 @@ pub(crate) struct Destination<E = f32> {
 pub(crate) unsafe fn tile<S: Simd, T: Terms, E: Element, const MR: usize, const NV: usize>(
     x: &Operands,
     to: &Destination<E>,
-    ahead: &Ahead<E>,
+    next: &NextTile<E>,
 ) {
     // SAFETY: the caller's guarantees.
-    unsafe { finish::<S, E, MR, NV>(multiply::<S, T, E, MR, NV>(x, ahead), to) }
+    unsafe { finish::<S, E, MR, NV>(multiply::<S, T, E, MR, NV>(x, next), to) }
 }
 
-/// Elements of a segment that are multiplied before the next part of what is [ahead](Ahead) is asked for.
+/// Elements of a segment that are multiplied before another part of the [next tile](NextTile) is asked for.
 const AT_ONCE: usize = 16;
 
-/// Memory that is wanted soon: what another tile will write and add, and some cache lines of its rows of A. It is asked for a
+/// What another tile will write and add, and some cache lines of its rows of A. That memory is asked for a
 /// little at a time: in a burst it would fill the queue of misses, and the tile's own loads would wait.
-pub(crate) struct Ahead<E> {
+pub(crate) struct NextTile<E> {
     /// As of a [`Destination`].
     pub c: *mut E,
     /// As of a [`Destination`].
@@ -150,7 +150,7 @@ pub(crate) struct Ahead<E> {
     pub lines: Range<usize>,
 }
 
-impl<E: Element> Ahead<E> {
+impl<E: Element> NextTile<E> {
     /// Asks for what belongs to some rows.
     ///
     /// # Safety
@@ -199,7 +199,7 @@ pub(crate) unsafe fn prefetch_destination<S: Simd, E: Element, const NV: usize>(
 #[inline(always)]
 unsafe fn multiply<S: Simd, T: Terms, E: Element, const MR: usize, const NV: usize>(
     x: &Operands,
-    ahead: &Ahead<E>,
+    next: &NextTile<E>,
 ) -> [[S::V; NV]; MR] {
     // SAFETY: pointers stay within the segments and the panel, as the caller guarantees.
     unsafe {
@@ -223,7 +223,7 @@ unsafe fn multiply<S: Simd, T: Terms, E: Element, const MR: usize, const NV: usi
             }
             for start in (0..x.segment_len).step_by(AT_ONCE) {
                 let end = MR.min(asked + share);
-                ahead.ask::<S, NV>(x, asked..end);
+                next.ask::<S, NV>(x, asked..end);
                 asked = end;
                 let depth = AT_ONCE.min(x.segment_len - start);
                 acc = multiply_rows::<S, T, MR, NV>(acc, depth, &a, b, x.panel_stride);

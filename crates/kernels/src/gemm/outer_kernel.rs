@@ -65,7 +65,7 @@ pub(crate) const fn columns_at_once<T: Terms>() -> usize {
 }
 
 /// Elements between two times that something is asked for.
-const AT_ONCE: usize = 4;
+pub(super) const AT_ONCE: usize = 4;
 
 /// The sums of a line of A and neighbouring lines of B.
 pub(crate) struct Lines<'a, E> {
@@ -112,17 +112,23 @@ impl<E> Ahead<'_, E> {
     /// Nothing.
     pub const NONE: Self = Self { points: &[], offset: 0, rows: std::ptr::null(), stride: 0, count: 0 };
 
-    /// Asks for part `i` of `parts`.
+    /// How many points and rows a part is, of so many.
+    #[inline(always)]
+    pub fn share(&self, parts: usize) -> [usize; 2] {
+        [self.points.len().div_ceil(parts), self.count.div_ceil(parts)]
+    }
+
+    /// Asks for part `i`, if parts are a `share`.
     ///
     /// # Safety
     /// The processor must have the instruction set of `S`.
     #[inline(always)]
-    unsafe fn ask<S: Simd>(&self, i: usize, parts: [usize; 2]) {
-        for &point in self.points.iter().skip(i * parts[0]).take(parts[0]) {
+    pub unsafe fn ask<S: Simd>(&self, i: usize, share: [usize; 2]) {
+        for &point in self.points.iter().skip(i * share[0]).take(share[0]) {
             // SAFETY: the caller's promise.
             unsafe { S::prefetch(point.wrapping_add(self.offset).cast()) }
         }
-        for k in i * parts[1]..self.count.min((i + 1) * parts[1]) {
+        for k in i * share[1]..self.count.min((i + 1) * share[1]) {
             // SAFETY: the caller's promise.
             unsafe { S::prefetch(self.rows.wrapping_add(k * self.stride).cast()) }
         }
@@ -177,7 +183,7 @@ impl<E> Lines<'_, E> {
             }
             let mut acc = [[S::zero(); NV]; MR];
             let parts = self.elements.div_ceil(AT_ONCE);
-            let share = [self.ahead.points.len().div_ceil(parts), self.ahead.count.div_ceil(parts)];
+            let share = self.ahead.share(parts);
             for part in 0..parts {
                 if first {
                     self.ahead.ask::<S>(part, share);

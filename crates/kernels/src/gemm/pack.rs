@@ -119,30 +119,29 @@ impl Kernel for Pack<'_> {
 /// Has the panels of all chunks packed: calls `pack(chunk, panel, its place)`. Of the `row_len` floats that a row of B becomes
 /// each panel but the last takes `panel_row`.
 pub(super) fn for_each_panel(
-    chunks: impl Iterator<Item = Chunk> + Clone + Sync,
+    chunks: impl Iterator<Item = Chunk>,
     [row_len, panel_row]: [usize; 2],
     packed: &mut [f32],
     pack: impl Fn(&Chunk, usize, &mut [f32]) + Sync,
 ) {
-    let rows: usize = chunks.clone().map(|chunk| chunk.rows()).sum();
+    let mut rows = 0;
+    let first_rows = chunks.map(|chunk| {
+        rows += chunk.rows();
+        (rows - chunk.rows(), chunk)
+    });
+    let chunks: Vec<(usize, Chunk)> = first_rows.collect();
     let packed = DisjointMut::new(packed);
-    // A task packs some panels of all chunks; or, where panels are large, one panel of one chunk.
-    let count = chunks.clone().count();
-    let apart = if rows * panel_row > parallel::MIN_BLOCK { count } else { 1 };
-    let per_task = (parallel::MIN_BLOCK / (rows * panel_row).max(1)).max(1);
-    parallel::for_each_range(row_len.div_ceil(panel_row) * apart, per_task, |tasks| {
-        let panels = tasks.start / apart..tasks.end.div_ceil(apart);
-        let mut first_row = 0;
-        for (i, chunk) in chunks.clone().enumerate() {
-            let mine = apart == 1 || tasks.start % apart == i;
-            for panel in panels.clone().filter(|_| mine) {
-                let first = panel * panel_row;
-                let start = first_row * row_len + first * chunk.rows();
-                let len = panel_row.min(row_len - first) * chunk.rows();
-                // SAFETY: panels do not overlap.
-                pack(&chunk, panel, unsafe { packed.slice(start..start + len) });
-            }
-            first_row += chunk.rows();
+    // A task packs some pairs of a panel and a chunk.
+    let pairs = row_len.div_ceil(panel_row) * chunks.len();
+    let at_once = parallel::MIN_BLOCK * chunks.len() / (rows * panel_row).max(1);
+    parallel::for_each_range(pairs, at_once, |pairs| {
+        for pair in pairs {
+            let (panel, (first_row, chunk)) = (pair / chunks.len(), &chunks[pair % chunks.len()]);
+            let first = panel * panel_row;
+            let start = first_row * row_len + first * chunk.rows();
+            let len = panel_row.min(row_len - first) * chunk.rows();
+            // SAFETY: panels do not overlap.
+            pack(chunk, panel, unsafe { packed.slice(start..start + len) });
         }
     });
 }

@@ -154,9 +154,8 @@ impl<E: Element, T> Block<'_, E, T> {
     unsafe fn segments<S: Simd>(self) {
         let PatchSum { a: Patches { taps, len, .. }, b, columns, .. } = *self.sum;
         let (start, points) = (self.block.start, self.block.len());
-        // The next block's rows of B lie behind: each line of a segment asks for a share of them.
-        let lines = columns / LINE;
-        let share = points.div_ceil(taps.len());
+        // The next block's rows of B lie behind: each segment asks for a share of their lines.
+        let share = (points * columns / LINE).div_ceil(taps.len());
         let next = b.as_ptr().wrapping_add((start + points) * columns).cast::<f32>();
         let b = b[start * columns..][..points * columns].as_ptr().cast();
         for (i, (table, c)) in
@@ -170,8 +169,13 @@ impl<E: Element, T> Block<'_, E, T> {
                     columns,
                     c: c.as_mut_ptr(),
                     accumulate: self.accumulate,
-                    next: next.wrapping_add(i * lines * share * LINE),
-                    share,
+                    ahead: Ahead {
+                        points: &[],
+                        offset: 0,
+                        rows: next.wrapping_add(i * share * LINE),
+                        stride: LINE,
+                        count: share,
+                    },
                 }
                 .run::<S>(len);
             }

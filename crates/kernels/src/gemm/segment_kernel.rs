@@ -3,11 +3,8 @@
 //! A patch of a picture in three colours consists of segments of 9, 15 or 21 numbers, one a row of a kernel of 3, 5 or 7. As
 //! many accumulators leave nothing over, and no patch has to be copied.
 
-use super::outer_kernel::LINE;
+use super::outer_kernel::{AT_ONCE, Ahead, LINE};
 use crate::simd::Simd;
-
-/// Points for which one cache line is asked for.
-const POINTS: usize = 4;
 
 /// The sums of a segment of A and all columns of B.
 pub(super) struct Segment<'a> {
@@ -21,10 +18,8 @@ pub(super) struct Segment<'a> {
     pub c: *mut f32,
     /// Add what C holds.
     pub accumulate: bool,
-    /// Memory to ask for meanwhile, a little at a time: bursts fill the processor's queue of misses.
-    pub next: *const f32,
-    /// How many cache lines of it are asked for with each line of columns.
-    pub share: usize,
+    /// What to ask for meanwhile.
+    pub ahead: Ahead<'a, f32>,
 }
 
 /// Whether there is a kernel for segments of `len` numbers.
@@ -58,12 +53,12 @@ impl Segment<'_> {
         // SAFETY: the caller's guarantees.
         unsafe {
             let mut b = self.b.add(column);
-            let next = self.next.wrapping_add(column * self.share);
+            let parts = self.a.len().div_ceil(AT_ONCE);
+            let (lines, before) = (self.columns / LINE, column / LINE * parts);
+            let share = self.ahead.share(parts * lines);
             let mut sums = [S::zero(); LEN];
-            for (i, points) in self.a.chunks(POINTS).enumerate() {
-                if i < self.share {
-                    S::prefetch(next.wrapping_add(i * LINE));
-                }
+            for (i, points) in self.a.chunks(AT_ONCE).enumerate() {
+                self.ahead.ask::<S>(before + i, share);
                 for &a in points {
                     let bv = S::load(b);
                     b = b.wrapping_add(self.columns);

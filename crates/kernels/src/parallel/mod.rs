@@ -7,7 +7,7 @@
 mod pool;
 mod sums;
 
-pub use sums::sum_of_tasks;
+pub use sums::sum_blocks;
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -84,9 +84,14 @@ pub fn for_each_chunk_in<T: Send>(
     granule: usize,
     f: impl Fn(usize, &mut [T]) + Sync,
 ) {
-    let chunks = data.len().div_ceil(MIN_BLOCK);
-    let chunks = if chunks > 1 { chunks.next_multiple_of(2) } else { 1 };
-    for_each_part_in(order, data, data.len().div_ceil(chunks).next_multiple_of(granule.max(1)), f);
+    let chunk = data.len().div_ceil(even_chunks(data.len()));
+    for_each_part_in(order, data, chunk.next_multiple_of(granule.max(1)), f);
+}
+
+/// Into how many chunks of even size [`for_each_chunk`] cuts so many elements.
+pub fn even_chunks(elements: usize) -> usize {
+    let chunks = elements.div_ceil(MIN_BLOCK);
+    if chunks > 1 { chunks.next_multiple_of(2) } else { 1 }
 }
 
 /// Cuts `data` into parts of `len` elements (the last may be shorter) and calls

@@ -1,8 +1,9 @@
 //! Sums over tasks, of which little goes from one core to another.
 
 use super::{DisjointMut, Order, pool, threads_for};
+use crate::pointwise::add_assign;
 use crate::scratch;
-use crate::vectorize::vectorize;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Tasks that are added up before others. One thread mostly computes them one after the other, and then their sum stays in its
@@ -26,17 +27,20 @@ impl Owner {
     }
 }
 
-/// `total` becomes the sum of what `f(task, part)` writes to its `part`, as long as `total`, for each of `tasks`.
+/// `total` becomes the sum of what `f(range, part)` writes to its `part`, as long as `total`, for each range of `block` items of
+/// `0..len` (the last may be shorter).
 ///
-/// Tasks are added in groups of fixed size, each from its first to its last, and then groups in order, whoever computed them:
+/// Ranges are added in groups of fixed size, each from its first to its last, and then groups in order, whoever computed them:
 /// the bits do not depend on the number of threads.
 ///
 /// # Panics
-/// When there are more tasks than numbers of 32 bits.
-pub fn sum_of_tasks(tasks: usize, total: &mut [f32], f: impl Fn(usize, &mut [f32]) + Sync) {
-    assert!(u32::try_from(tasks).is_ok(), "sum_of_tasks: {tasks} tasks");
-    let len = total.len();
-    let stride = len.max(1).next_multiple_of(LINE);
+/// When there are more ranges than numbers of 32 bits.
+pub fn sum_blocks(len: usize, block: usize, total: &mut [f32], f: impl Fn(Range<usize>, &mut [f32]) + Sync) {
+    let block = block.max(1);
+    let tasks = len.div_ceil(block);
+    assert!(u32::try_from(tasks).is_ok(), "sum_blocks: {tasks} blocks");
+    let f = |task: usize, part: &mut [f32]| f(task * block..len.min((task + 1) * block), part);
+    let (floats, stride) = (total.len(), total.len().max(1).next_multiple_of(LINE));
     let owners: Vec<Owner> = (0..tasks.div_ceil(GROUP)).map(|_| Owner(AtomicU64::new(u64::MAX))).collect();
     // The part of a group's first task becomes the sum as far as its thread gets; only what others took from it stays apart.
     scratch::with(tasks * stride, |parts: &mut [f32]| {
@@ -47,14 +51,14 @@ pub fn sum_of_tasks(tasks: usize, total: &mut [f32], f: impl Fn(usize, &mut [f32
             let follows = task > first && owner.load(Relaxed) == Owner::of(participant, task - 1);
             if follows {
                 // SAFETY: the participant computed the group's first task and all since then; nobody else writes to its part.
-                let sum = unsafe { writer.slice(first * stride..first * stride + len) };
-                scratch::with(len, |part: &mut [f32]| {
+                let sum = unsafe { writer.slice(first * stride..first * stride + floats) };
+                scratch::with(floats, |part: &mut [f32]| {
                     f(task, part);
-                    add(sum, part);
+                    add_assign(sum, part);
                 });
             } else {
                 // SAFETY: each task has a part of its own, and so far only this one has used it.
-                f(task, unsafe { writer.slice(task * stride..task * stride + len) });
+                f(task, unsafe { writer.slice(task * stride..task * stride + floats) });
             }
             if follows || task == first {
                 owner.store(Owner::of(participant, task), Relaxed);
@@ -65,18 +69,11 @@ pub fn sum_of_tasks(tasks: usize, total: &mut [f32], f: impl Fn(usize, &mut [f32
             let (first, end) = (group * GROUP, tasks.min((group + 1) * GROUP));
             let (sum, rest) = parts[first * stride..end * stride].split_at_mut(stride);
             for part in rest.chunks_exact(stride).skip(owner.last() - first) {
-                add(&mut sum[..len], &part[..len]);
+                add_assign(&mut sum[..floats], &part[..floats]);
             }
-            add(total, &sum[..len]);
+            add_assign(total, &sum[..floats]);
         }
     });
-}
-
-fn add(sum: &mut [f32], part: &[f32]) {
-    vectorize(
-        #[inline(always)]
-        || sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part),
-    );
 }
 
 #[cfg(test)]
@@ -90,8 +87,9 @@ mod tests {
             let number = |task: usize, i: usize| ((task * 7919 + i * 104729) % 1000) as f32 / 300.0 - 1.0;
             let sum = || {
                 let mut total = vec![7.0; len];
-                sum_of_tasks(tasks, &mut total, |task, part| {
-                    assert_eq!(part.len(), len);
+                sum_blocks(3 * tasks, 3, &mut total, |range, part| {
+                    let task = range.start / 3;
+                    assert_eq!((range.len(), part.len()), (3, len));
                     // Some take longer, so that others take tasks from them.
                     (0..task % 5 * 200).for_each(|_| std::hint::spin_loop());
                     part.iter_mut().enumerate().for_each(|(i, p)| *p = number(task, i));

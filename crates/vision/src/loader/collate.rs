@@ -63,14 +63,13 @@ impl Core {
         let size = shape.iter().product::<usize>();
         let images_len = size * indices.len();
         let mut images = (self.buffers)(images_len);
-        images.resize(images_len, 0.0);
+        images.resize(images_len, 0.0); // as long as it should be already, unless a caller's source errs
         let places = indices.iter().zip(images.chunks_exact_mut(size));
         let mut places: Vec<Place> =
             places.map(|(&index, pixels)| Place { index, pixels, loaded: None, made: None }).collect();
         places[0].loaded = Some(first);
-        // A task makes as many samples as are a block of floats.
-        let tasks = images_len.div_ceil(parallel::MIN_BLOCK).next_multiple_of(2);
-        let at_once = places.len().div_ceil(tasks);
+        // A task makes as many samples as are a chunk of floats.
+        let at_once = places.len().div_ceil(parallel::even_chunks(images_len));
         let fill = |places: &mut [Place]| {
             places.iter().for_each(|place| self.dataset.prefetch(place.index));
             for place in places.iter_mut().take_while(|_| !cancelled()) {

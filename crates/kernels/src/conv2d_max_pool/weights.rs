@@ -1,5 +1,7 @@
 //! Weights with the output channels side by side.
 
+use crate::layout;
+
 /// Packed weights have as many columns as a multiple of this, the longest vector.
 const COLUMNS: usize = crate::simd::MAX_LANES;
 
@@ -26,13 +28,10 @@ impl<'a> Packed<'a> {
         if let Some(bias) = bias {
             first[..bias.len()].copy_from_slice(bias);
         }
-        let terms = rows.len() / columns;
-        for (t, row) in rows.chunks_exact_mut(columns).enumerate() {
-            row.fill(0.0);
-            for (to, from) in row.iter_mut().zip(w.chunks_exact(terms)) {
-                *to = from[t];
-            }
+        if columns > outputs {
+            rows.fill(0.0);
         }
+        layout::transpose_lines(w, rows.len() / columns, outputs, rows, columns);
         Self { bias: first, rows }
     }
 

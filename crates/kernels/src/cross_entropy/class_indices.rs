@@ -1,6 +1,6 @@
 //! Cross entropy with one class index a row.
 
-use super::{CrossEntropy, Reduction, Softmax, TargetError};
+use super::{CrossEntropy, Reduction, TargetError};
 use crate::reduce::sum_lanes;
 
 /// Loss, and on request its gradient, of `logits` (rows, classes) for the class indices `targets` (rows).
@@ -42,13 +42,12 @@ pub fn class_indices(
         gradient,
         divisor,
         #[inline(always)]
-        |row, logits, mut gradient| {
+        |row, logits, softmax, gradient| {
             if !counts(targets[row]) {
                 gradient.into_iter().for_each(|g| g.fill(0.0));
                 return 0.0;
             }
             let target = targets[row] as usize;
-            let softmax = Softmax::new(logits, gradient.as_deref_mut());
             let share = (1.0 - smoothing) * options.weight(target);
             let mut loss = share * softmax.loss(logits[target]);
             if spread != 0.0 {

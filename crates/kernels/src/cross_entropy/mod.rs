@@ -8,12 +8,13 @@ mod tests;
 pub use class_indices::class_indices;
 pub use probabilities::probabilities;
 
+use std::ops::Range;
 use thiserror::Error;
 
 use crate::parallel::{self, DisjointMut};
-use crate::pointwise::math::exp;
 use crate::reduce::sum_lanes;
-use crate::softmax::{exp_shifted, largest};
+use crate::scratch;
+use crate::softmax::exp_rows;
 use crate::vectorize::vectorize;
 
 /// How the losses of the rows become the result.
@@ -59,8 +60,8 @@ impl CrossEntropy<'_> {
         self.weight.map_or(1.0, |w| f64::from(w[class]))
     }
 
-    /// Calls `row(number, logits, gradient)` for each row, which returns the row's loss and writes its
-    /// gradient, and reduces the losses. `divisor` is that of the mean.
+    /// Calls `row(number, logits, softmax, gradient)` for each row, which returns the row's loss and makes its
+    /// gradient of the exponentials that it finds there, and reduces the losses. `divisor` is that of the mean.
     ///
     /// `row` runs inside of [`vectorize`].
     #[track_caller]
@@ -71,7 +72,7 @@ impl CrossEntropy<'_> {
         loss: &mut [f32],
         gradient: Option<&mut [f32]>,
         divisor: f64,
-        row: impl Fn(usize, &[f32], Option<&mut [f32]>) -> f64 + Sync,
+        row: impl Fn(usize, &[f32], &Softmax, Option<&mut [f32]>) -> f64 + Sync,
     ) {
         let classes = self.classes;
         let rows = logits.len().checked_div(classes).unwrap_or(0);
@@ -83,24 +84,37 @@ impl CrossEntropy<'_> {
             DisjointMut::new(gradient)
         });
         let each_loss = (self.reduction == Reduction::None).then(|| DisjointMut::new(&mut *loss));
-        let block = |range: std::ops::Range<usize>| {
-            let mut sum = 0.0;
-            for r in range {
-                let at = r * classes..(r + 1) * classes;
+        let block = |range: Range<usize>| {
+            let at = range.start * classes..range.end * classes;
+            // The exponentials lie where the gradient will, if there is one.
+            let spare = if gradient.is_some() { 0 } else { at.len() };
+            scratch::with(spare + range.len(), |memory: &mut [f32]| {
+                let (spare, maxima) = memory.split_at_mut(spare);
                 // SAFETY: rows do not overlap.
-                let gradient = gradient.as_ref().map(|gradient| unsafe { gradient.slice(at.clone()) });
-                let logits = &logits[at];
-                let value = vectorize(
+                let exponentials = match &gradient {
+                    Some(gradient) => unsafe { gradient.slice(at.clone()) },
+                    None => spare,
+                };
+                vectorize(
                     #[inline(always)]
-                    || row(r, logits, gradient),
-                );
-                if let Some(loss) = &each_loss {
-                    // SAFETY: as above.
-                    unsafe { loss.slice(r..r + 1)[0] = value as f32 };
-                }
-                sum += value;
-            }
-            sum
+                    || {
+                        let logits = &logits[at];
+                        exp_rows(classes, logits, maxima, exponentials);
+                        let each = logits.chunks_exact(classes).zip(exponentials.chunks_exact_mut(classes));
+                        let mut sum = 0.0;
+                        for ((r, (logits, exponentials)), &mut max) in range.zip(each).zip(maxima) {
+                            let softmax = Softmax::new(max, exponentials);
+                            let value = row(r, logits, &softmax, gradient.is_some().then_some(exponentials));
+                            if let Some(loss) = &each_loss {
+                                // SAFETY: as above.
+                                unsafe { loss.slice(r..r + 1)[0] = value as f32 };
+                            }
+                            sum += value;
+                        }
+                        sum
+                    },
+                )
+            })
         };
         let rows_a_block = (parallel::MIN_BLOCK / 4).div_ceil(classes.max(1));
         let sum = parallel::reduce_blocks(rows, rows_a_block, block, |a, b| a + b).unwrap_or(0.0);
@@ -122,7 +136,7 @@ pub struct TargetError {
     pub classes: usize,
 }
 
-/// The softmax of a row of logits, on the way.
+/// What the softmax of a row of logits is made of.
 struct Softmax {
     /// Largest logit.
     max: f32,
@@ -133,18 +147,10 @@ struct Softmax {
 }
 
 impl Softmax {
-    /// Writes `exp(logit - max)` to `exponentials` when given.
+    /// Of a row with this largest logit.
     #[inline(always)]
-    fn new(logits: &[f32], exponentials: Option<&mut [f32]>) -> Self {
-        let max = largest(logits);
-        let sum = match exponentials {
-            Some(exponentials) => exp_shifted(logits, max, exponentials),
-            None => sum_lanes(
-                logits,
-                #[inline(always)]
-                |x| exp(x - max),
-            ),
-        };
+    fn new(max: f32, exponentials: &[f32]) -> Self {
+        let sum = sum_lanes(exponentials, |e| e);
         Self { max, sum, log: sum.ln() }
     }
 

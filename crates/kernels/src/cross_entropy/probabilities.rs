@@ -1,6 +1,6 @@
 //! Cross entropy with a distribution over the classes in each row.
 
-use super::{CrossEntropy, Reduction, Softmax};
+use super::{CrossEntropy, Reduction};
 
 /// Loss, and on request its gradient, of `logits` (rows, classes) for `targets` (rows, classes).
 ///
@@ -31,9 +31,8 @@ pub fn probabilities(
         gradient,
         divisor,
         #[inline(always)]
-        |row, logits, mut gradient| {
+        |row, logits, softmax, gradient| {
             let targets = &targets[row * classes..][..classes];
-            let softmax = Softmax::new(logits, gradient.as_deref_mut());
             let (mut loss, mut mass) = (0.0, 0.0);
             for (class, (&logit, &target)) in logits.iter().zip(targets).enumerate() {
                 let share = share(class, target);

@@ -33,6 +33,7 @@ pub use epilogue::{ColumnStatistics, Epilogue};
 use crate::layout;
 use crate::parallel;
 use crate::scratch;
+use crate::vectorize::vectorize;
 use driver::Product;
 use method::{Floats, Method};
 use pack::{Columns, Panels};
@@ -149,15 +150,25 @@ fn exchanged(m: usize, n: usize, k: usize, a: MatrixRef, b: MatrixRef, c: &mut [
         rows_of_c(n, m, k, b.transposed(), a.transposed(), columns, m, false, Epilogue::default());
         layout::transpose(n, m, columns, c);
     });
-    for row in c.chunks_exact_mut(n) {
-        if let Some(bias) = epilogue.bias {
-            row.iter_mut().zip(bias).for_each(|(c, bias)| *c += bias);
-        }
-        if epilogue.relu {
-            // NaN stays NaN.
-            row.iter_mut().for_each(|c| *c = if *c < 0.0 { 0.0 } else { *c });
-        }
-    }
+    let Epilogue { bias, relu, .. } = epilogue;
+    vectorize(
+        #[inline(always)]
+        move || {
+            for row in c.chunks_exact_mut(n) {
+                if let Some(bias) = bias {
+                    for (c, bias) in row.iter_mut().zip(bias) {
+                        *c += bias;
+                    }
+                }
+                if relu {
+                    for c in row {
+                        // NaN stays NaN.
+                        *c = if *c < 0.0 { 0.0 } else { *c };
+                    }
+                }
+            }
+        },
+    );
 }
 
 /// As [`gemm`], for C with neighbouring columns.
@@ -219,8 +230,13 @@ fn rows_of_c(
 fn copy_dense(a: MatrixRef, rows: usize, columns: usize, dense: &mut [f32]) {
     debug_assert_eq!(dense.len(), rows * columns);
     parallel::for_each_chunk(dense, columns, |start, chunk| {
+        let first_row = start / columns;
+        if a.row_stride == 1 {
+            layout::transpose_lines(&a.data[first_row..], a.col_stride, columns, chunk, columns);
+            return;
+        }
         for (i, row) in chunk.chunks_exact_mut(columns).enumerate() {
-            let first = (start / columns + i) * a.row_stride;
+            let first = (first_row + i) * a.row_stride;
             for (j, x) in row.iter_mut().enumerate() {
                 *x = a.data[first + j * a.col_stride];
             }

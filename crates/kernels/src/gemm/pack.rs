@@ -52,6 +52,8 @@ pub(crate) enum Panels<'a> {
 
 /// Rows of C over which packing is spread: the kernel reads B once for each block of them.
 const FEW_ROWS: usize = 2 * blocking::BLOCK_ROWS;
+/// Rows of C for which a panel is hardly read twice, so that it need not stay in the L1 cache.
+const ONE_TILE: usize = 12;
 /// Rows of B at a distance of a multiple of this many floats fall into few sets of the L1 cache.
 const CROWDED: usize = 64;
 
@@ -61,7 +63,7 @@ impl<'a> Panels<'a> {
     pub fn in_place(b: &Columns<'a>, rows: usize) -> Option<Self> {
         const WIDEST: usize = 16;
         let whole = b.column_stride == 1 && b.columns.is_multiple_of(WIDEST);
-        let spread = !b.row_stride.is_multiple_of(CROWDED) || b.columns <= WIDEST;
+        let spread = !b.row_stride.is_multiple_of(CROWDED) || b.columns <= WIDEST || rows <= ONE_TILE;
         let good = rows <= FEW_ROWS && whole && spread && b.segments == [0] && b.rows() > 0;
         good.then(|| {
             b.check();

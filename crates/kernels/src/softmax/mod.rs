@@ -96,25 +96,50 @@ pub fn log_softmax_backward(columns: usize, y: &[f32], dy: &[f32], dx: &mut [f32
 
 /// The largest element. A NaN may be passed over: it comes back in the sum of exponentials.
 #[inline(always)]
-pub(crate) fn largest(x: &[f32]) -> f32 {
+fn largest(x: &[f32]) -> f32 {
     const LANES: usize = 16;
-    let mut max = [f32::NEG_INFINITY; LANES];
     let (full, rest) = x.as_chunks::<LANES>();
-    for x in full {
-        for i in 0..LANES {
-            max[i] = if max[i] > x[i] { max[i] } else { x[i] };
+    let mut largest = f32::NEG_INFINITY;
+    if let Some((first, full)) = full.split_first() {
+        let mut max = *first;
+        for x in full {
+            for i in 0..LANES {
+                max[i] = if max[i] > x[i] { max[i] } else { x[i] };
+            }
+        }
+        for max in max {
+            largest = if largest > max { largest } else { max };
         }
     }
-    max.into_iter().chain(rest.iter().copied()).fold(f32::NEG_INFINITY, |m, x| if m > x { m } else { x })
+    for &x in rest {
+        largest = if largest > x { largest } else { x };
+    }
+    largest
 }
 
 /// `y = exp(x - max)`; returns the sum.
 #[inline(always)]
-pub(crate) fn exp_shifted(x: &[f32], max: f32, y: &mut [f32]) -> f64 {
+fn exp_shifted(x: &[f32], max: f32, y: &mut [f32]) -> f64 {
     for (y, x) in y.iter_mut().zip(x) {
         *y = exp(x - max);
     }
     sum_lanes(y, |y| y)
+}
+
+/// `y = exp(x - max)` of rows and the largest element of each, which becomes `maxima`. Of all rows together: one of a
+/// few classes is shorter than a vector. For use inside of [`vectorize`].
+#[inline(always)]
+pub(crate) fn exp_rows(columns: usize, x: &[f32], maxima: &mut [f32], y: &mut [f32]) {
+    let rows = x.chunks_exact(columns).zip(y.chunks_exact_mut(columns));
+    for ((x, y), max) in rows.zip(maxima) {
+        *max = largest(x);
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = x - *max;
+        }
+    }
+    for y in y {
+        *y = exp(*y);
+    }
 }
 
 /// Calls `f` with each row of the inputs and of `y`.

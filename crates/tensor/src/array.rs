@@ -231,23 +231,32 @@ impl Array {
 
     /// Whether memory order is row-major without gaps.
     pub fn is_contiguous(&self) -> bool {
-        self.has_strides(&self.shape.contiguous_strides())
+        self.has_order((0..self.rank()).rev())
     }
 
     /// Whether this is 4-D with memory order (N, H, W, C) without gaps.
     pub fn is_channels_last(&self) -> bool {
-        self.rank() == 4 && self.has_strides(&self.shape.channels_last_strides())
+        self.rank() == 4 && self.has_order([1, 3, 2, 0])
     }
 
     /// Whether the elements fill one run of memory without gaps or repeats, in any order of dimensions.
     pub fn is_dense(&self) -> bool {
+        if self.is_contiguous() || self.is_channels_last() {
+            return true;
+        }
         let mut dims: Dims = (0..self.rank()).filter(|&d| self.shape[d] != 1).collect();
         dims.sort_by_key(|&d| self.strides[d]);
+        self.has_order(dims)
+    }
+
+    /// Whether the elements fill one run of memory, in which dimensions vary in this order, the first one fastest.
+    fn has_order(&self, dims: impl IntoIterator<Item = usize>) -> bool {
         let mut run = 1;
         self.numel() == 0
-            || dims.iter().all(|&d| {
-                let joins = self.strides[d] == run;
-                run *= self.shape[d];
+            || dims.into_iter().all(|d| {
+                let size = self.shape[d];
+                let joins = size == 1 || self.strides[d] == run;
+                run *= size;
                 joins
             })
     }

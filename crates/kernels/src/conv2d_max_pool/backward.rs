@@ -5,6 +5,7 @@ use super::input_gradient::InputGradient;
 use super::layout::Layout;
 use super::weight_gradient::WeightGradient;
 use crate::conv2d::Conv2dGeometry;
+use crate::layout::transpose_lines;
 use crate::parallel::{self, DisjointMut};
 use crate::pointwise::gate;
 use crate::rows;
@@ -32,6 +33,15 @@ pub struct Gradients<'a> {
     pub db: Option<&'a mut [f32]>,
 }
 
+/// The gradient of the output, in either order of dimensions.
+#[derive(Clone, Copy, Debug)]
+pub enum OutputGradient<'a> {
+    /// (N, Ho / 2, Wo / 2, O), as the output.
+    ChannelsLast(&'a [f32]),
+    /// (N, O, Ho / 2, Wo / 2), as what flattens feature maps sends it.
+    ChannelsFirst(&'a [f32]),
+}
+
 /// Gradients of [`forward`](super::forward) from its output `y`, the `places` it recorded and the output's
 /// gradient `dy`.
 ///
@@ -45,11 +55,12 @@ pub fn backward(
     w: &[f32],
     y: &[f32],
     places: &[u16],
-    dy: &[f32],
+    dy: OutputGradient,
     gradients: Gradients,
 ) {
     check(g, x.len(), w.len(), y.len());
-    assert!(places.len() == y.len() && dy.len() == y.len(), "conv2d_max_pool: lengths of places and dy");
+    let (OutputGradient::ChannelsLast(numbers) | OutputGradient::ChannelsFirst(numbers)) = dy;
+    assert!(places.len() == y.len() && numbers.len() == y.len(), "conv2d_max_pool: lengths of places and dy");
     let Gradients { dx, dw, db } = gradients;
     for (name, found, expected) in [
         ("dx", dx.as_ref().map(|d| d.len()), g.in_len()),
@@ -90,7 +101,7 @@ struct Task<'a> {
     w: &'a [f32],
     y: &'a [f32],
     places: &'a [u16],
-    dy: &'a [f32],
+    dy: OutputGradient<'a>,
     with_dw: bool,
 }
 
@@ -152,16 +163,36 @@ impl Task<'_> {
         });
     }
 
-    /// Takes the gradient of some elements of the output through the ReLU, and adds it to `sums`, the bias gradients
-    /// repeated as for [`rows::narrow`].
+    /// Takes the gradient of some positions of one image's output through the ReLU, and adds it to `sums`, the bias
+    /// gradients repeated as for [`rows::narrow`].
     fn gradient(&self, range: Range<usize>, gradient: &mut [f32], sums: &mut [f32]) {
-        let bound = self.layout.largest_place();
-        let (y, dy, places) = (&self.y[range.clone()], &self.dy[range.clone()], &self.places[range]);
+        let layout = self.layout;
+        let bound = layout.largest_place();
+        let (y, places) = (&self.y[range.clone()], &self.places[range.clone()]);
+        let in_order = match self.dy {
+            OutputGradient::ChannelsLast(dy) => Some(&dy[range]),
+            OutputGradient::ChannelsFirst(dy) => {
+                let (output, outputs) = (layout.output_len(), layout.outputs);
+                let (image, first) = (range.start / output, range.start % output / outputs);
+                let dy = &dy[image * output + first..(image + 1) * output];
+                transpose_lines(dy, output / outputs, outputs, gradient, outputs);
+                None
+            }
+        };
         let largest = vectorize(
             #[inline(always)]
             || {
-                for ((g, &y), &dy) in gradient.iter_mut().zip(y).zip(dy) {
-                    *g = gate(dy, y);
+                match in_order {
+                    Some(dy) => {
+                        for ((g, &y), &dy) in gradient.iter_mut().zip(y).zip(dy) {
+                            *g = gate(dy, y);
+                        }
+                    }
+                    None => {
+                        for (g, &y) in gradient.iter_mut().zip(y) {
+                            *g = gate(*g, y);
+                        }
+                    }
                 }
                 for windows in gradient.chunks(sums.len()) {
                     for (sum, g) in sums.iter_mut().zip(windows) {

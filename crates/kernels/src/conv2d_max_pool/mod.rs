@@ -26,7 +26,7 @@ mod weight_gradient;
 mod weights;
 mod winograd;
 
-pub use backward::{Gradients, backward};
+pub use backward::{Gradients, OutputGradient, backward};
 pub use forward::forward;
 
 use crate::conv2d::Conv2dGeometry;

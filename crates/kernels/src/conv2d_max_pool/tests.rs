@@ -1,7 +1,8 @@
 //! Against double precision, over awkward geometries.
 
-use super::{Gradients, applies, backward, forward, output_len};
+use super::{Gradients, OutputGradient, applies, backward, forward, output_len};
 use crate::conv2d::{Conv2dGeometry as G, oracle};
+use crate::layout;
 use crate::max_pool2d;
 use crate::testing::{assert_close, on_any_threads, random};
 
@@ -37,6 +38,9 @@ fn pool(g: &G) -> max_pool2d::Geometry {
     }
 }
 
+/// Of input, weight and bias.
+type Gradient = (Vec<f32>, Vec<f32>, Vec<f32>);
+
 struct Case {
     x: Vec<f32>,
     w: Vec<f32>,
@@ -54,7 +58,7 @@ impl Case {
         (y, places)
     }
 
-    fn backward(&self, g: &G, y: &[f32], places: &[u16], dy: &[f32]) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    fn backward(&self, g: &G, y: &[f32], places: &[u16], dy: OutputGradient) -> Gradient {
         let (mut dx, mut dw, mut db) =
             (vec![f32::NAN; g.in_len()], vec![f32::NAN; g.weight_len()], vec![f32::NAN; g.out_channels]);
         let gradients = Gradients { dx: Some(&mut dx), dw: Some(&mut dw), db: Some(&mut db) };
@@ -105,7 +109,8 @@ fn gradients_are_those_of_the_recorded_maxima() {
         let case = Case::new(&g);
         let (y, places) = case.forward(&g);
         let dy = random(y.len(), 4);
-        let (dx, dw, db) = on_any_threads(|| case.backward(&g, &y, &places, &dy));
+        let last = OutputGradient::ChannelsLast(&dy);
+        let (dx, dw, db) = on_any_threads(|| case.backward(&g, &y, &places, last));
         let mut full = vec![0.0; g.out_len()];
         let mut sums = vec![0.0; g.out_channels];
         for at in (0..y.len()).filter(|&at| y[at] > 0.0) {
@@ -119,9 +124,16 @@ fn gradients_are_those_of_the_recorded_maxima() {
         assert_close(&dw, &oracle::weight_gradient(&g, &case.x, &full), 4e-6, 4.0 * tall, g);
         assert_close(&db, &sums, 4e-6, 4.0 * tall, g);
 
+        let mut first = vec![0.0; dy.len()];
+        let positions = output_len(&g) / g.out_channels / g.batch.max(1);
+        layout::nhwc_to_nchw(g.batch, g.out_channels, positions, &dy, &mut first);
+        let first = OutputGradient::ChannelsFirst(&first);
+        let same = on_any_threads(|| case.backward(&g, &y, &places, first));
+        assert_eq!((&dx, &dw, &db), (&same.0, &same.1, &same.2), "the same in the other order");
+
         let mut alone = vec![f32::NAN; dw.len()];
         let gradients = Gradients { dw: Some(&mut alone), ..Default::default() };
-        backward(&g, &case.x, &case.w, &y, &places, &dy, gradients);
+        backward(&g, &case.x, &case.w, &y, &places, last, gradients);
         assert_eq!(dw, alone, "the same without the other gradients");
     }
 }
@@ -159,5 +171,6 @@ fn only_plain_convolutions_with_few_channels_and_quarter_pooling() {
 fn places_of_another_pass_are_refused() {
     let g = G::new([1, 1, 4, 4], 1, [3, 3]);
     let gradients = Gradients::default();
-    backward(&g, &[0.0; 16], &[0.0; 9], &[1.0], &[6], &[1.0], gradients);
+    let dy = OutputGradient::ChannelsLast(&[1.0]);
+    backward(&g, &[0.0; 16], &[0.0; 9], &[1.0], &[6], dy, gradients);
 }

@@ -11,7 +11,7 @@ use crate::graph;
 use crate::op::{Op, apply};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
-use cresset_kernels::conv2d_max_pool::{self, Gradients};
+use cresset_kernels::conv2d_max_pool::{self, Gradients, OutputGradient};
 
 /// `y = max_pool2d(max(0, conv2d(x, w) + b), 2)`
 #[derive(Debug)]
@@ -58,7 +58,12 @@ impl Op<3> for Conv2dReluMaxPool {
 
     fn backward(&self, saved: Saved, grad: Array, needs: [bool; 3]) -> [Option<Array>; 3] {
         let Saved { convolution: Convolution { geometry, x, w }, y, places } = saved;
-        let dy = grad.channels_last();
+        let dy = if grad.is_contiguous() { grad } else { grad.channels_last() };
+        let output_gradient = if dy.is_channels_last() {
+            OutputGradient::ChannelsLast(dy.memory())
+        } else {
+            OutputGradient::ChannelsFirst(dy.memory())
+        };
         let mut dx = needs[0].then(|| Array::empty_like(&x));
         let mut dw = needs[1].then(|| Array::empty_like(&w));
         let mut db = needs[2].then(|| Array::empty([geometry.out_channels]));
@@ -73,7 +78,7 @@ impl Op<3> for Conv2dReluMaxPool {
             w.memory(),
             y.memory(),
             &places,
-            dy.memory(),
+            output_gradient,
             gradients,
         );
         [dx, dw, db]

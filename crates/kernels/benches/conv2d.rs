@@ -161,6 +161,8 @@ fn main() {
         let (x, w, y) = (&mut x[..g.in_len()], &mut w[..g.weight_len()], &mut y[..g.out_len()]);
         // The last convolution of a bottleneck adds the shortcut.
         let add = name.ends_with("expand").then(|| fill(g.out_len()));
+        // The gradient of a shortcut's projection is added to that of the block's own convolutions.
+        let added = name.ends_with("1x1/2");
         let bias = fill(g.out_channels);
         let (mut short_x, mut short_y) = (fill(g.in_len().div_ceil(2)), fill(g.out_len().div_ceil(2)));
         let short_x: &mut [bf16] = &mut bytemuck::cast_slice_mut(&mut short_x)[..g.in_len()];
@@ -182,10 +184,11 @@ fn main() {
             let input = [g.batch, g.in_height, g.in_width];
             let time = best(repeat, || match (pass, bfloat16) {
                 ("forward", false) => conv2d::forward(&g, x, w, Epilogue::default(), y),
+                ("dx", false) if added => conv2d::add_input_gradient(&g, y, w, x),
                 ("dx", false) => conv2d::input_gradient(&g, y, w, x),
                 ("dw", false) => conv2d::weight_gradient(&g, x, y, w),
                 ("forward", true) => conv2d::bfloat16::forward(&g, short_x, w, Epilogue::default(), short_y),
-                ("dx", true) => conv2d::bfloat16::input_gradient(&g, short_y, w, short_x, false),
+                ("dx", true) => conv2d::bfloat16::input_gradient(&g, short_y, w, short_x, added),
                 ("dw", true) => conv2d::bfloat16::weight_gradient(&g, short_x, short_y, w),
                 _ => prepared.forward(input, x, add.as_ref().map(|add| &add[..g.out_len()]), true, y),
             })

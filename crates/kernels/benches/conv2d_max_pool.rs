@@ -4,7 +4,7 @@
 //! GFLOP/s count the multiply-adds of dense passes, of which backward does a quarter.
 
 use cresset_kernels::conv2d::Conv2dGeometry;
-use cresset_kernels::conv2d_max_pool::{Gradients, backward, forward, output_len};
+use cresset_kernels::conv2d_max_pool::{Gradients, OutputGradient, backward, forward, output_len};
 use cresset_kernels::gemm::{Epilogue, MatrixMut, MatrixRef, gemm};
 use cresset_kernels::{parallel, simd};
 use std::time::Instant;
@@ -40,17 +40,18 @@ fn main() {
         let flops = 2.0 * g.macs() as f64;
         let (x, w, dy) = (data(g.in_len()), data(g.weight_len()), data(output_len(&g)));
         let (mut y, mut places) = (vec![0.0; dy.len()], vec![0; dy.len()]);
+        let dy = OutputGradient::ChannelsLast(&dy);
         let (mut dx, mut dw, mut db) = (vec![0.0; x.len()], vec![0.0; w.len()], vec![0.0; outputs]);
         run(&format!("{name} forward"), flops, || forward(&g, &x, &w, None, &mut y, Some(&mut places)));
         run(&format!("{name} weight gradient"), flops, || {
             let gradients = Gradients { dx: None, dw: Some(&mut dw), db: Some(&mut db) };
-            backward(&g, &x, &w, &y, &places, &dy, gradients);
+            backward(&g, &x, &w, &y, &places, dy, gradients);
         });
         if inputs == 1 {
             continue; // the images themselves have no gradient
         }
         run(&format!("{name} input gradient"), flops, || {
-            backward(&g, &x, &w, &y, &places, &dy, Gradients { dx: Some(&mut dx), ..Default::default() });
+            backward(&g, &x, &w, &y, &places, dy, Gradients { dx: Some(&mut dx), ..Default::default() });
         });
     }
     let (batch, inputs, outputs) = (64, 784, 128);

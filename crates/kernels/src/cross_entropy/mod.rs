@@ -90,8 +90,8 @@ impl CrossEntropy<'_> {
             let spare = if gradient.is_some() { 0 } else { at.len() };
             scratch::with(spare + range.len(), |memory: &mut [f32]| {
                 let (spare, maxima) = memory.split_at_mut(spare);
-                // SAFETY: rows do not overlap.
                 let exponentials = match &gradient {
+                    // SAFETY: rows do not overlap.
                     Some(gradient) => unsafe { gradient.slice(at.clone()) },
                     None => spare,
                 };

@@ -32,8 +32,8 @@ pub use epilogue::{ColumnStatistics, Epilogue};
 
 use crate::layout;
 use crate::parallel;
+use crate::pointwise;
 use crate::scratch;
-use crate::vectorize::vectorize;
 use driver::Product;
 use method::{Floats, Method};
 use pack::{Columns, Panels};
@@ -150,25 +150,12 @@ fn exchanged(m: usize, n: usize, k: usize, a: MatrixRef, b: MatrixRef, c: &mut [
         rows_of_c(n, m, k, b.transposed(), a.transposed(), columns, m, false, Epilogue::default());
         layout::transpose(n, m, columns, c);
     });
-    let Epilogue { bias, relu, .. } = epilogue;
-    vectorize(
-        #[inline(always)]
-        move || {
-            for row in c.chunks_exact_mut(n) {
-                if let Some(bias) = bias {
-                    for (c, bias) in row.iter_mut().zip(bias) {
-                        *c += bias;
-                    }
-                }
-                if relu {
-                    for c in row {
-                        // NaN stays NaN.
-                        *c = if *c < 0.0 { 0.0 } else { *c };
-                    }
-                }
-            }
-        },
-    );
+    if let Some(bias) = epilogue.bias {
+        pointwise::bias_add_in_place(c, bias);
+    }
+    if epilogue.relu {
+        pointwise::relu_in_place(c);
+    }
 }
 
 /// As [`gemm`], for C with neighbouring columns.

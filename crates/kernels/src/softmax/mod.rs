@@ -6,6 +6,7 @@ mod tests;
 use crate::parallel;
 use crate::pointwise::math::exp;
 use crate::reduce::sum_lanes;
+use crate::scratch;
 use crate::vectorize::vectorize;
 
 /// `y = exp(x) / sum(exp(x))` of each row.
@@ -14,15 +15,13 @@ use crate::vectorize::vectorize;
 /// When a slice has the wrong length.
 #[track_caller]
 pub fn softmax(columns: usize, x: &[f32], y: &mut [f32]) {
-    for_each_row(
+    for_each_row_of_exponentials(
         columns,
-        [x],
+        x,
         y,
         #[inline(always)]
-        |[x], y| {
-            let max = largest(x);
-            let sum = exp_shifted(x, max, y);
-            let factor = (1.0 / sum) as f32;
+        |_, _, y| {
+            let factor = (1.0 / sum_lanes(y, |y| y)) as f32;
             for y in y.iter_mut() {
                 *y *= factor;
             }
@@ -59,14 +58,13 @@ pub fn softmax_backward(columns: usize, y: &[f32], dy: &[f32], dx: &mut [f32]) {
 /// When a slice has the wrong length.
 #[track_caller]
 pub fn log_softmax(columns: usize, x: &[f32], y: &mut [f32]) {
-    for_each_row(
+    for_each_row_of_exponentials(
         columns,
-        [x],
+        x,
         y,
         #[inline(always)]
-        |[x], y| {
-            let max = largest(x);
-            let log = exp_shifted(x, max, y).ln() as f32;
+        |x, max, y| {
+            let log = sum_lanes(y, |y| y).ln() as f32;
             for (y, x) in y.iter_mut().zip(x) {
                 *y = x - max - log;
             }
@@ -117,15 +115,6 @@ fn largest(x: &[f32]) -> f32 {
     largest
 }
 
-/// `y = exp(x - max)`; returns the sum.
-#[inline(always)]
-fn exp_shifted(x: &[f32], max: f32, y: &mut [f32]) -> f64 {
-    for (y, x) in y.iter_mut().zip(x) {
-        *y = exp(x - max);
-    }
-    sum_lanes(y, |y| y)
-}
-
 /// `y = exp(x - max)` of rows and the largest element of each, which becomes `maxima`. Of all rows together: one of a
 /// few classes is shorter than a vector. For use inside of [`vectorize`].
 #[inline(always)]
@@ -142,6 +131,33 @@ pub(crate) fn exp_rows(columns: usize, x: &[f32], maxima: &mut [f32], y: &mut [f
     }
 }
 
+/// Calls `f` with each row of `x`, its largest element, and the row of `y`, which holds `exp(x - largest)`.
+#[track_caller]
+#[inline(always)]
+fn for_each_row_of_exponentials(
+    columns: usize,
+    x: &[f32],
+    y: &mut [f32],
+    f: impl Fn(&[f32], f32, &mut [f32]) + Copy + Sync,
+) {
+    check(columns, [x], y);
+    parallel::for_each_chunk(y, columns, |start, y| {
+        let x = &x[start..][..y.len()];
+        scratch::with(y.len() / columns, |maxima: &mut [f32]| {
+            vectorize(
+                #[inline(always)]
+                || {
+                    exp_rows(columns, x, maxima, y);
+                    let rows = x.chunks_exact(columns).zip(y.chunks_exact_mut(columns));
+                    for ((x, y), &mut max) in rows.zip(maxima) {
+                        f(x, max, y);
+                    }
+                },
+            );
+        });
+    });
+}
+
 /// Calls `f` with each row of the inputs and of `y`.
 #[track_caller]
 #[inline(always)]
@@ -151,12 +167,7 @@ fn for_each_row<const N: usize>(
     y: &mut [f32],
     f: impl Fn([&[f32]; N], &mut [f32]) + Copy + Sync,
 ) {
-    assert!(
-        y.is_empty() || (columns > 0 && y.len().is_multiple_of(columns)),
-        "softmax: {} elements in rows of {columns}",
-        y.len()
-    );
-    inputs.iter().for_each(|x| assert_eq!(x.len(), y.len(), "softmax: lengths of input and output"));
+    check(columns, inputs, y);
     parallel::for_each_chunk(y, columns, |start, y| {
         vectorize(
             #[inline(always)]
@@ -167,4 +178,15 @@ fn for_each_row<const N: usize>(
             },
         );
     });
+}
+
+/// Panics unless `y` has whole rows and the inputs are as long.
+#[track_caller]
+fn check<const N: usize>(columns: usize, inputs: [&[f32]; N], y: &[f32]) {
+    assert!(
+        y.is_empty() || (columns > 0 && y.len().is_multiple_of(columns)),
+        "softmax: {} elements in rows of {columns}",
+        y.len()
+    );
+    inputs.iter().for_each(|x| assert_eq!(x.len(), y.len(), "softmax: lengths of input and output"));
 }

@@ -7,7 +7,7 @@
 //! convolution's weights. Evaluation without gradients also packs the weights once and keeps them, as long as no
 //! parameter or running statistic changes.
 
-use crate::{BatchNorm2d, Buffer, Conv2d, Forward, MaxPool2dOptions, Param};
+use crate::{BatchNorm2d, Buffer, Conv2d, Forward, Linear, MaxPool2dOptions, Param};
 use cresset_kernels::conv2d::choose::Algorithm;
 use cresset_tensor::ops::{self, Conv2dBatchNorm, PreparedConv2d};
 use cresset_tensor::{Tensor, is_grad_enabled, scope, trace};
@@ -29,6 +29,17 @@ pub fn conv_relu(conv: &Conv2d, x: &Tensor) -> Tensor {
     }
     conv.prepared().clear();
     ops::conv2d_fused(x, &conv.weight.tensor(), bias.as_ref(), None, true, conv.options())
+}
+
+/// Fully connected, then ReLU.
+#[track_caller]
+pub fn linear_relu(linear: &Linear, x: &Tensor) -> Tensor {
+    if trace::is_active() {
+        return linear.forward(x).relu();
+    }
+    let _scope = scope::Enter::new(linear.layer_name());
+    let bias = linear.bias.as_ref().map(Param::tensor);
+    ops::linear_relu(x, &linear.weight.tensor(), bias.as_ref())
 }
 
 /// Numbers of a feature map that fit into a processor's nearer caches.

@@ -19,7 +19,9 @@ pub mod weights;
 
 pub use cresset_derive::Module;
 pub use few_images::few_images_at_a_time;
-pub use fused::{bn_relu, conv_bn, conv_bn_add_relu, conv_bn_relu, conv_relu, conv_relu_max_pool};
+pub use fused::{
+    bn_relu, conv_bn, conv_bn_add_relu, conv_bn_relu, conv_relu, conv_relu_max_pool, linear_relu,
+};
 pub use layers::*;
 pub use module::{Field, Forward, Layer, Mode, Module, ModuleExt, Visitor, VisitorMut};
 pub use param::{Buffer, Param};

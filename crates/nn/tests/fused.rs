@@ -1,8 +1,8 @@
 //! Fused chains against the modules one by one, and the packed weights of evaluation against changes.
 
 use cresset_nn::{
-    BatchNorm2d, Conv2d, Forward, Module, ModuleExt, Param, bn_relu, conv_bn, conv_bn_add_relu, conv_bn_relu,
-    conv_relu, conv_relu_max_pool, init,
+    BatchNorm2d, Conv2d, Forward, Linear, Module, ModuleExt, Param, bn_relu, conv_bn, conv_bn_add_relu,
+    conv_bn_relu, conv_relu, conv_relu_max_pool, init, linear_relu,
 };
 use cresset_tensor::{Generator, Tensor, no_grad};
 
@@ -266,4 +266,20 @@ fn a_shortcut_that_somebody_holds_is_not_written_over() {
     assert_eq!(view.to_vec(), before[8 * 6 * 7..2 * 8 * 6 * 7]);
     let unshared = Tensor::from_vec(before, [3, 8, 6, 7]);
     assert_eq!(run(unshared), beside, "in its place, the same bits");
+}
+
+#[test]
+fn a_linear_layer_with_relu_trains_as_its_parts() {
+    let mut rng = Generator::new(6);
+    for bias in [true, false] {
+        let a = Linear::builder(7, 9).bias(bias).build(&mut rng);
+        let b = a.clone();
+        let x = Tensor::randn([4, 7], &mut rng);
+        let (ya, yb) = (linear_relu(&a, &x), b.forward(&x).relu());
+        assert_eq!(ya.to_vec(), yb.to_vec());
+        let cotangent = Tensor::randn([4, 9], &mut rng);
+        ya.backward_with(&cotangent);
+        yb.backward_with(&cotangent);
+        assert_eq!(grads(&a.parameters()), grads(&b.parameters()));
+    }
 }

@@ -6,6 +6,7 @@
 
 use crate::device::Device;
 use crate::float::{Float, with_float};
+use crate::memory_order::MemoryOrder;
 use crate::pool::Floats;
 use crate::shape::{Dims, Shape};
 use crate::strided;
@@ -54,19 +55,40 @@ enum Data {
 }
 
 /// Numbers with a shape: the data of a [`Tensor`](crate::Tensor), without gradients.
-#[derive(Clone)]
 pub struct Array {
     data: Data,
     shape: Shape,
+    /// Set together with `order`, which is found from them.
     strides: Dims,
+    order: MemoryOrder,
     offset: usize,
+}
+
+/// Another handle on the same buffer.
+impl Clone for Array {
+    fn clone(&self) -> Self {
+        Self {
+            data: self.data.clone(),
+            shape: self.shape.clone(),
+            strides: Dims::from_slice(&self.strides),
+            order: self.order,
+            offset: self.offset,
+        }
+    }
 }
 
 /// # Creation
 impl Array {
     fn contiguous_over(data: Data, shape: Shape) -> Self {
         let strides = shape.contiguous_strides();
-        Self { data, shape, strides, offset: 0 }
+        let order = MemoryOrder::of_contiguous(&shape, &strides);
+        Self { data, shape, strides, order, offset: 0 }
+    }
+
+    fn with_strides(mut self, strides: Dims) -> Self {
+        self.order = MemoryOrder::of(&self.shape, &strides);
+        self.strides = strides;
+        self
     }
 
     /// A contiguous float array whose contents are unspecified: the caller writes every element.
@@ -89,9 +111,9 @@ impl Array {
 
     /// Like [`empty_channels_last`](Self::empty_channels_last), of either type of floats.
     pub fn empty_channels_last_of<E: Float>(shape: impl Into<Shape>) -> Self {
-        let mut a = Self::empty_of::<E>(shape);
-        a.strides = a.shape.channels_last_strides();
-        a
+        let a = Self::empty_of::<E>(shape);
+        let strides = a.shape.channels_last_strides();
+        a.with_strides(strides)
     }
 
     /// Like [`empty`](Self::empty), with `like`'s shape and, if it is dense, its memory order.
@@ -103,7 +125,7 @@ impl Array {
     pub fn empty_like_of<E: Float>(like: &Array) -> Self {
         let mut a = Self::empty_of::<E>(like.shape.clone());
         if like.is_dense() {
-            a.strides = like.strides.clone();
+            (a.strides, a.order) = (Dims::from_slice(&like.strides), like.order);
         }
         a
     }
@@ -142,10 +164,10 @@ impl Array {
     /// If the shape is not 4-D or the number of elements is not the shape's.
     #[track_caller]
     pub fn from_channels_last(data: Vec<f32>, shape: impl Into<Shape>) -> Self {
-        let mut a = Self::from_vec(data, shape);
+        let a = Self::from_vec(data, shape);
         assert!(a.rank() == 4, "from_channels_last: expected a 4-D shape (N, C, H, W), found {}", a.shape);
-        a.strides = a.shape.channels_last_strides();
-        a
+        let strides = a.shape.channels_last_strides();
+        a.with_strides(strides)
     }
 
     /// Takes over integers in row-major order.
@@ -231,34 +253,17 @@ impl Array {
 
     /// Whether memory order is row-major without gaps.
     pub fn is_contiguous(&self) -> bool {
-        self.has_order((0..self.rank()).rev())
+        self.order.contiguous
     }
 
     /// Whether this is 4-D with memory order (N, H, W, C) without gaps.
     pub fn is_channels_last(&self) -> bool {
-        self.rank() == 4 && self.has_order([1, 3, 2, 0])
+        self.order.channels_last
     }
 
     /// Whether the elements fill one run of memory without gaps or repeats, in any order of dimensions.
     pub fn is_dense(&self) -> bool {
-        if self.is_contiguous() || self.is_channels_last() {
-            return true;
-        }
-        let mut dims: Dims = (0..self.rank()).filter(|&d| self.shape[d] != 1).collect();
-        dims.sort_by_key(|&d| self.strides[d]);
-        self.has_order(dims)
-    }
-
-    /// Whether the elements fill one run of memory, in which dimensions vary in this order, the first one fastest.
-    fn has_order(&self, dims: impl IntoIterator<Item = usize>) -> bool {
-        let mut run = 1;
-        self.numel() == 0
-            || dims.into_iter().all(|d| {
-                let size = self.shape[d];
-                let joins = size == 1 || self.strides[d] == run;
-                run *= size;
-                joins
-            })
+        self.order.dense
     }
 
     /// Strides only matter along dimensions longer than 1.
@@ -527,7 +532,8 @@ impl Array {
     /// The same buffer seen through other sizes, strides and start.
     pub(crate) fn view(&self, shape: Shape, strides: Dims, offset: usize) -> Array {
         debug_assert_eq!(shape.rank(), strides.len());
-        Array { data: self.data.clone(), shape, strides, offset }
+        let order = MemoryOrder::of(&shape, &strides);
+        Array { data: self.data.clone(), shape, strides, order, offset }
     }
 
     /// A row-major array of this dtype with, for each of its elements, the offset in this array's buffer.

@@ -10,10 +10,14 @@ use crate::profile::{self, Cost, Pass};
 use crate::recompute::Recompute;
 use crate::scope;
 use crate::tensor::Tensor;
+use smallvec::SmallVec;
 use std::cell::Cell;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+
+/// One thing for each input of an op.
+pub(crate) type PerInput<T> = SmallVec<[T; 3]>;
 
 /// The gradient of one recorded op, its type erased.
 pub(crate) trait Step: Send {
@@ -23,7 +27,7 @@ pub(crate) trait Step: Send {
         grad: Array,
         needs: &[bool],
         sums: &mut [Option<Array>],
-    ) -> Vec<Option<Array>>;
+    ) -> PerInput<Option<Array>>;
 
     /// See [`Op::recompute`](crate::op::Op::recompute).
     fn recompute(&self) -> Option<&dyn Recompute> {
@@ -54,7 +58,7 @@ pub(crate) struct Node {
 
 struct Record {
     step: Box<dyn Step>,
-    parents: Vec<Origin>,
+    parents: PerInput<Origin>,
 }
 
 impl Node {
@@ -92,7 +96,7 @@ impl Node {
 /// A long chain of nodes is dropped in a loop: the natural recursion would overflow the stack.
 impl Drop for Node {
     fn drop(&mut self) {
-        let mut pending: Vec<Origin> = self.take().map_or_else(Vec::new, |r| r.parents);
+        let mut pending: PerInput<Origin> = self.take().map(|record| record.parents).unwrap_or_default();
         while let Some(origin) = pending.pop() {
             if let Origin::Node(node) = origin
                 && let Some(record) = Arc::into_inner(node).and_then(|n| n.take())
@@ -161,42 +165,23 @@ pub(crate) fn record<S: Step + 'static>(
     Tensor::with_origin(array, Origin::Node(Arc::new(node)))
 }
 
-/// A node waiting for its turn; the heap gives the youngest first.
-struct Pending(Arc<Node>);
-impl PartialEq for Pending {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.id == other.0.id
-    }
-}
-impl Eq for Pending {}
-impl PartialOrd for Pending {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Pending {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.id.cmp(&other.0.id)
-    }
-}
+/// Nodes at which gradients have arrived that were not propagated yet, by their `id`.
+type Waiting = BTreeMap<u64, (Arc<Node>, Array)>;
 
 /// Adds to every reachable leaf the gradient of `origin`'s value, weighted with `grad`.
 #[track_caller]
 pub(crate) fn backward(origin: Origin, grad: Array) {
-    let mut queue = BinaryHeap::new();
-    // Gradients that have arrived at a node but were not propagated yet.
-    let mut arrived: HashMap<u64, Array> = HashMap::new();
-    deliver(&origin, grad, &mut queue, &mut arrived);
-    while let Some(Pending(node)) = queue.pop() {
-        let Some(grad) = arrived.remove(&node.id) else { continue };
+    let mut waiting = Waiting::new();
+    deliver(&origin, grad, &mut waiting);
+    while let Some((_, (node, grad))) = waiting.pop_last() {
         let Some(Record { step, parents }) = node.take() else { node.used() };
-        let needs: Vec<bool> = parents.iter().map(|p| !matches!(p, Origin::Constant)).collect();
+        let needs: PerInput<bool> = parents.iter().map(|p| !matches!(p, Origin::Constant)).collect();
         // What has arrived at the inputs from elsewhere: an op may add to it by itself.
         let arrived_at = |parent: &Origin| match parent {
-            Origin::Node(node) => arrived.remove(&node.id),
+            Origin::Node(node) => waiting.remove(&node.id).map(|(_, grad)| grad),
             _ => None,
         };
-        let mut sums: Vec<Option<Array>> = parents.iter().map(arrived_at).collect();
+        let mut sums: PerInput<Option<Array>> = parents.iter().map(arrived_at).collect();
         let grads = {
             let _scope = scope::Enter::again(node.layer.clone());
             step.backward(grad, &needs, &mut sums)
@@ -204,28 +189,29 @@ pub(crate) fn backward(origin: Origin, grad: Array) {
         drop(node);
         for (parent, grad) in parents.iter().zip(sums).chain(parents.iter().zip(grads)) {
             if let Some(grad) = grad {
-                deliver(parent, grad, &mut queue, &mut arrived);
+                deliver(parent, grad, &mut waiting);
             }
         }
     }
 }
 
 #[track_caller]
-fn deliver(to: &Origin, grad: Array, queue: &mut BinaryHeap<Pending>, arrived: &mut HashMap<u64, Array>) {
+fn deliver(to: &Origin, grad: Array, waiting: &mut Waiting) {
     match to {
         Origin::Constant => {}
         Origin::Leaf(leaf) => leaf.accumulate(grad),
-        Origin::Node(node) => match arrived.remove(&node.id) {
-            Some(sum) => {
-                let span = profile::begin("sum of gradients", Pass::Backward).about(|| node.layer.clone());
-                let sum = sum.add_assign(&grad);
-                span.end(|| Cost::new(0, [&sum, &grad], [&sum]));
-                arrived.insert(node.id, sum);
-            }
-            None => {
-                arrived.insert(node.id, grad);
-                queue.push(Pending(node.clone()));
-            }
-        },
+        Origin::Node(node) => {
+            let sum = match waiting.remove(&node.id) {
+                Some((_, sum)) => {
+                    let span =
+                        profile::begin("sum of gradients", Pass::Backward).about(|| node.layer.clone());
+                    let sum = sum.add_assign(&grad);
+                    span.end(|| Cost::new(0, [&sum, &grad], [&sum]));
+                    sum
+                }
+                None => grad,
+            };
+            waiting.insert(node.id, (node.clone(), sum));
+        }
     }
 }

@@ -24,6 +24,7 @@ pub mod gradcheck;
 mod graph;
 pub mod inspect;
 mod leaf;
+mod memory_order;
 pub mod op;
 mod operand;
 pub mod ops;

@@ -2,7 +2,7 @@
 
 use crate::array::{Array, DType};
 use crate::error::ShapeError;
-use crate::graph::{self, Step};
+use crate::graph::{self, PerInput, Step};
 use crate::inspect;
 use crate::profile::{self, Cost, Pass};
 use crate::recompute::Recompute;
@@ -214,14 +214,14 @@ impl<O: Op<N>, const N: usize> Step for Recorded<O, N> {
         grad: Array,
         needs: &[bool],
         sums: &mut [Option<Array>],
-    ) -> Vec<Option<Array>> {
+    ) -> PerInput<Option<Array>> {
         let needs = std::array::from_fn(|i| needs[i]);
         let (span, bytes) = (profile::begin(self.op.name(), Pass::Backward), grad.bytes());
         let sums = sums.first_chunk_mut().expect("one a parent");
         let grads = self.op.backward_onto(self.saved, grad, needs, sums);
         span.end(|| self.work.map(|work| work.backward(bytes, needs)).unwrap_or_default());
         grads.iter().flatten().for_each(|grad| inspect::show(self.op.name(), Pass::Backward, grad));
-        grads.into()
+        grads.into_iter().collect()
     }
 
     fn recompute(&self) -> Option<&dyn Recompute> {

@@ -12,7 +12,6 @@
 use crate::recycle;
 use bytemuck::{Pod, Zeroable};
 use cresset_kernels::arena::{self, Block};
-use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
@@ -27,13 +26,20 @@ const LANES: usize = 16;
 static FREE: Mutex<FreeLists> = Mutex::new(FreeLists::new());
 
 struct FreeLists {
-    blocks: BTreeMap<usize, Vec<Vec<Line>>>,
+    /// By their length, the shortest first. There are few lengths, and each array looks for one.
+    blocks: Vec<SameLength>,
     /// Lines of all idle blocks.
     idle: usize,
     /// Lines of all blocks that were taken and not given back.
     in_use: usize,
     /// The most lines that have been in use at once.
     most: usize,
+}
+
+/// Idle blocks of one length in lines.
+struct SameLength {
+    lines: usize,
+    idle: Vec<Vec<Line>>,
 }
 
 /// Requests are rounded up to classes an eighth of a power of two apart, so that at most 12.5% is wasted and
@@ -67,7 +73,7 @@ fn find_or_allocate(class: usize) -> Vec<Line> {
 
 impl FreeLists {
     const fn new() -> Self {
-        Self { blocks: BTreeMap::new(), idle: 0, in_use: 0, most: 0 }
+        Self { blocks: Vec::new(), idle: 0, in_use: 0, most: 0 }
     }
 
     /// An idle block for `class` lines, or the blocks to let go before one is made of new memory.
@@ -90,12 +96,24 @@ impl FreeLists {
     fn give_back(&mut self, block: Vec<Line>) {
         self.in_use -= block.len();
         self.idle += block.len();
-        self.blocks.entry(block.len()).or_default().push(block);
+        let lines = block.len();
+        let at = self.first_from(lines);
+        if self.blocks.get(at).is_none_or(|same| same.lines != lines) {
+            self.blocks.insert(at, SameLength { lines, idle: Vec::new() });
+        }
+        self.blocks[at].idle.push(block);
+    }
+
+    /// Where blocks of at least so many lines begin.
+    fn first_from(&self, lines: usize) -> usize {
+        self.blocks.partition_point(|same| same.lines < lines)
     }
 
     /// Removes an idle block of `smallest` to `largest` lines.
     fn find(&mut self, smallest: usize, largest: usize) -> Option<Vec<Line>> {
-        let block = self.blocks.range_mut(smallest..=largest).find_map(|(_, list)| list.pop())?;
+        let first = self.first_from(smallest);
+        let mut fitting = self.blocks[first..].iter_mut().take_while(|same| same.lines <= largest);
+        let block = fitting.find_map(|same| same.idle.pop())?;
         self.idle -= block.len();
         Some(block)
     }
@@ -105,13 +123,13 @@ impl FreeLists {
         let mut evicted = Vec::new();
         let mut freed = 0;
         while freed < lines {
-            let Some(mut list) = self.blocks.last_entry() else { break };
-            match list.get_mut().pop() {
+            let Some(longest) = self.blocks.last_mut() else { break };
+            match longest.idle.pop() {
                 Some(block) => {
                     freed += block.len();
                     evicted.push(block);
                 }
-                None => drop(list.remove()),
+                None => drop(self.blocks.pop()),
             }
         }
         self.idle -= freed;

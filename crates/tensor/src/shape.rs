@@ -10,8 +10,15 @@ pub(crate) type Dims = SmallVec<[usize; 5]>;
 /// The sizes of an array's dimensions, outermost first. A scalar has none.
 ///
 /// Dereferences to `[usize]`, so `shape[0]`, `shape.len()` and iteration work as on a slice.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(PartialEq, Eq, Hash, Default)]
 pub struct Shape(Dims);
+
+/// All sizes at once: the clone of a [`SmallVec`] goes from one to the next, and every array has a shape.
+impl Clone for Shape {
+    fn clone(&self) -> Self {
+        Self::new(self)
+    }
+}
 
 impl Shape {
     /// A shape from its sizes.

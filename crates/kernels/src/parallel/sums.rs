@@ -12,18 +12,32 @@ const GROUP: usize = 8;
 /// Floats of a cache line.
 const LINE: usize = 16;
 
-/// How far a group has been added up, and by which participant: in a cache line of its own, which that thread keeps.
-#[repr(align(64))]
-struct Owner(AtomicU64);
+/// How far a group has been added up, and by which participant. As long as a cache line, so that no two are in the same and the
+/// thread keeps its own. (Not aligned to one: such memory takes the allocator longer.)
+struct Owner([AtomicU64; 8]);
 
 impl Owner {
+    /// Nobody.
+    fn new() -> Self {
+        Self([const { AtomicU64::new(u64::MAX) }; 8])
+    }
+
+    /// Whether `participant` computed all until `last`.
+    fn is(&self, participant: usize, last: usize) -> bool {
+        self.0[0].load(Relaxed) == Self::of(participant, last)
+    }
+
+    fn set(&self, participant: usize, last: usize) {
+        self.0[0].store(Self::of(participant, last), Relaxed);
+    }
+
     fn of(participant: usize, last: usize) -> u64 {
         (participant as u64) << 32 | last as u64
     }
 
     /// The last task of the sum.
     fn last(&self) -> usize {
-        (self.0.load(Relaxed) & u64::from(u32::MAX)) as usize
+        (self.0[0].load(Relaxed) & u64::from(u32::MAX)) as usize
     }
 }
 
@@ -41,14 +55,14 @@ pub fn sum_blocks(len: usize, block: usize, total: &mut [f32], f: impl Fn(Range<
     assert!(u32::try_from(tasks).is_ok(), "sum_blocks: {tasks} blocks");
     let f = |task: usize, part: &mut [f32]| f(task * block..len.min((task + 1) * block), part);
     let (floats, stride) = (total.len(), total.len().max(1).next_multiple_of(LINE));
-    let owners: Vec<Owner> = (0..tasks.div_ceil(GROUP)).map(|_| Owner(AtomicU64::new(u64::MAX))).collect();
+    let owners: Vec<Owner> = (0..tasks.div_ceil(GROUP)).map(|_| Owner::new()).collect();
     // The part of a group's first task becomes the sum as far as its thread gets; only what others took from it stays apart.
     scratch::with(tasks * stride, |parts: &mut [f32]| {
         let writer = DisjointMut::new(&mut *parts);
         pool::run(tasks, threads_for(tasks), Order::Forwards, &|participant, task| {
             let first = task / GROUP * GROUP;
-            let owner = &owners[task / GROUP].0;
-            let follows = task > first && owner.load(Relaxed) == Owner::of(participant, task - 1);
+            let owner = &owners[task / GROUP];
+            let follows = task > first && owner.is(participant, task - 1);
             if follows {
                 // SAFETY: the participant computed the group's first task and all since then; nobody else writes to its part.
                 let sum = unsafe { writer.slice(first * stride..first * stride + floats) };
@@ -61,7 +75,7 @@ pub fn sum_blocks(len: usize, block: usize, total: &mut [f32], f: impl Fn(Range<
                 f(task, unsafe { writer.slice(task * stride..task * stride + floats) });
             }
             if follows || task == first {
-                owner.store(Owner::of(participant, task), Relaxed);
+                owner.set(participant, task);
             }
         });
         total.fill(0.0);

@@ -39,6 +39,11 @@ impl Linear {
     pub fn out_features(&self) -> usize {
         self.weight.shape()[0]
     }
+
+    /// The layer's place in its model, for code that computes the layer otherwise.
+    pub fn layer_name(&self) -> &LayerName {
+        &self.name
+    }
 }
 
 impl Forward for Linear {

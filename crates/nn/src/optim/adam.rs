@@ -76,14 +76,17 @@ impl Core {
             };
             for slot in &mut group.slots {
                 let span = profile::begin("adam", Pass::Update).about(|| Some(slot.name.as_str().into()));
-                slot.step(|grad, value, moments, like| {
-                    moments.step += 1;
-                    let zeros = || Array::empty_like(like).map(|_| 0.0);
-                    let averages = moments.averages.get_or_insert_with(|| Averages {
+                let prepare = |moments: &mut Moments, value: &Array| {
+                    let zeros = || Array::empty_like(value).map(|_| 0.0);
+                    moments.averages.get_or_insert_with(|| Averages {
                         gradient: zeros(),
                         square: zeros(),
                         largest_square: o.amsgrad.then(zeros),
                     });
+                };
+                slot.step(prepare, |grad, value, moments| {
+                    moments.step += 1;
+                    let averages = moments.averages.as_mut().expect("prepared");
                     kernels::adam(
                         &options,
                         moments.step,

@@ -73,16 +73,19 @@ impl<O, S: Default> Slots<O, S> {
 }
 
 impl<S> Slot<S> {
-    /// Runs `update(gradient, parameter, state)` over memory of equal order, unless there is no gradient, and
-    /// marks the gradient as used.
-    pub fn step(&mut self, update: impl FnOnce(&[f32], &mut [f32], &mut S, &Array)) {
+    /// Unless there is no gradient: runs `prepare(state, parameter)`, then `update(gradient, parameter, state)` over memory of
+    /// equal order, and marks the gradient as used.
+    pub fn step(
+        &mut self,
+        prepare: impl FnOnce(&mut S, &Array),
+        update: impl FnOnce(&[f32], &mut [f32], &mut S),
+    ) {
         let Some(grad) = self.param.grad().filter(|_| self.param.is_trainable()) else { return };
         let state = &mut self.state;
         self.param.update(|value| {
-            // A second handle would make memory_mut() copy, so state is created from shape and strides alone.
-            let like = Array::empty_like(value);
+            prepare(state, value);
             let grad = grad.in_layout_of(value);
-            update(grad.memory(), value.memory_mut(), state, &like);
+            update(grad.memory(), value.memory_mut(), state);
         });
         self.param.leaf().mark_used();
     }

@@ -67,13 +67,14 @@ impl Optimizer for Sgd {
             };
             for slot in &mut group.slots {
                 let span = profile::begin("sgd", Pass::Update).about(|| Some(slot.name.as_str().into()));
-                slot.step(|grad, value, momentum, like| {
-                    let first = momentum.is_none();
-                    if o.momentum == 0.0 {
-                        return kernels::sgd(&options, first, grad, value, None);
+                let first = slot.state.is_none();
+                let prepare = |momentum: &mut Momentum, value: &Array| {
+                    if o.momentum != 0.0 {
+                        momentum.get_or_insert_with(|| Array::empty_like(value));
                     }
-                    let buffer = momentum.get_or_insert_with(|| Array::empty_like(like));
-                    kernels::sgd(&options, first, grad, value, Some(buffer.memory_mut()));
+                };
+                slot.step(prepare, |grad, value, momentum| {
+                    kernels::sgd(&options, first, grad, value, momentum.as_mut().map(Array::memory_mut));
                 });
                 span.end(|| update_cost(&slot.param, usize::from(o.momentum != 0.0)));
             }

@@ -2,7 +2,7 @@
 
 use crate::array::{Array, DType};
 use crate::error::ShapeError;
-use crate::graph::{self, Step};
+use crate::graph::{self, PerInput, Step};
 use crate::op;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -17,7 +17,12 @@ struct Cat {
 }
 
 impl Step for Cat {
-    fn backward(self: Box<Self>, grad: Array, needs: &[bool], _: &mut [Option<Array>]) -> Vec<Option<Array>> {
+    fn backward(
+        self: Box<Self>,
+        grad: Array,
+        needs: &[bool],
+        _: &mut [Option<Array>],
+    ) -> PerInput<Option<Array>> {
         let mut start = 0;
         let part = |(&size, &needed): (&usize, &bool)| {
             let part = needed.then(|| grad.narrow(self.dim, start, size));

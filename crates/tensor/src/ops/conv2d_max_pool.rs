@@ -11,6 +11,7 @@ use crate::graph;
 use crate::op::{Op, apply};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use cresset_kernels::conv2d::Conv2dGeometry;
 use cresset_kernels::conv2d_max_pool::{self, Gradients, OutputGradient};
 
 /// `y = max_pool2d(max(0, conv2d(x, w) + b), 2)`
@@ -29,6 +30,10 @@ struct Saved {
     places: Pooled<u16>,
 }
 
+fn pooled_shape(g: &Conv2dGeometry) -> Shape {
+    [g.batch, g.out_channels, g.out_height() / 2, g.out_width() / 2].into()
+}
+
 impl Op<3> for Conv2dReluMaxPool {
     type Saved = Saved;
 
@@ -39,15 +44,13 @@ impl Op<3> for Conv2dReluMaxPool {
     fn shape(&self, [x, w, b]: [&Shape; 3]) -> Result<Shape, ShapeError> {
         let g = self.options.geometry(x, w)?;
         one_a_channel(self.name(), "the bias", b, g.out_channels, x)?;
-        Ok([g.batch, g.out_channels, g.out_height() / 2, g.out_width() / 2].into())
+        Ok(pooled_shape(&g))
     }
 
     fn forward(&self, [x, w, b]: [&Array; 3]) -> (Array, Saved) {
         let convolution = Convolution::new(&self.options, x, w);
         let Convolution { geometry, x, w } = &convolution;
-        let mut y = Array::empty_channels_last(
-            self.shape([x.shape(), w.shape(), b.shape()]).expect("checked by shape()"),
-        );
+        let mut y = Array::empty_channels_last(pooled_shape(geometry));
         let mut places = Pooled::new(if self.record { y.numel() } else { 0 });
         let record = self.record.then_some(&mut places[..]);
         let bias = given(b).map(Array::contiguous);

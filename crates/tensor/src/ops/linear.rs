@@ -9,15 +9,17 @@ use crate::op::{Op, apply};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use cresset_kernels::gemm::Epilogue;
-use cresset_kernels::reduce;
+use cresset_kernels::{pointwise, reduce};
 
-/// `y = x w^T + b` for x (..., in), w (out, in), b (out).
+/// `y = x w^T + b` for x (..., in), w (out, in), b (out); then `max(0, y)` if wanted.
 #[derive(Debug)]
-struct Linear;
+struct Linear {
+    relu: bool,
+}
 
 impl Op<3> for Linear {
-    /// x and w.
-    type Saved = [Array; 2];
+    /// x and w, and the output if there was a ReLU.
+    type Saved = ([Array; 2], Option<Array>);
 
     fn name(&self) -> &'static str {
         "linear"
@@ -47,13 +49,20 @@ impl Op<3> for Linear {
 
     fn forward(&self, [x, w, b]: [&Array; 3]) -> (Array, Self::Saved) {
         let bias = given(b).map(Array::contiguous);
-        let epilogue = Epilogue { bias: bias.as_ref().map(Array::memory), ..Default::default() };
+        let epilogue =
+            Epilogue { bias: bias.as_ref().map(Array::memory), relu: self.relu, ..Default::default() };
         let y = product_2d(&rows(x), &w.permute(&[1, 0]), epilogue);
-        (y.reshape(x.shape().with(x.rank() - 1, w.shape()[0])), [x.clone(), w.clone()])
+        let saved = self.relu.then(|| y.clone());
+        (y.reshape(x.shape().with(x.rank() - 1, w.shape()[0])), ([x.clone(), w.clone()], saved))
     }
 
-    fn backward(&self, [x, w]: Self::Saved, grad: Array, needs: [bool; 3]) -> [Option<Array>; 3] {
-        let dy = rows(&grad).dense();
+    fn backward(&self, ([x, w], y): Self::Saved, grad: Array, needs: [bool; 3]) -> [Option<Array>; 3] {
+        let mut dy = rows(&grad).dense();
+        drop(grad);
+        if let Some(y) = y {
+            dy = dy.in_layout_of(&y);
+            pointwise::relu_backward_in_place(y.memory(), dy.memory_mut());
+        }
         let dx = needs[0].then(|| product_2d(&dy, &w, Epilogue::default()).reshape(x.shape()));
         let dw = needs[1].then(|| product_2d(&dy.permute(&[1, 0]), &rows(&x), Epilogue::default()));
         let db = needs[2].then(|| {
@@ -77,6 +86,20 @@ impl Tensor {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
-        apply(Linear, [&autocast::operand(self), &autocast::operand(weight), &or_absent(bias)])
+        linear(self, weight, bias, false)
     }
+}
+
+/// `max(0, x weight^T + bias)`: [`Tensor::linear`], then ReLU, in fewer passes.
+///
+/// # Panics
+/// If the shapes do not fit.
+#[track_caller]
+pub fn linear_relu(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+    linear(x, weight, bias, true)
+}
+
+#[track_caller]
+fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, relu: bool) -> Tensor {
+    apply(Linear { relu }, [&autocast::operand(x), &autocast::operand(weight), &or_absent(bias)])
 }

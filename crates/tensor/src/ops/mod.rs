@@ -63,6 +63,7 @@ pub use conv2d_max_pool::conv2d_relu_max_pool;
 pub use conv2d_prepared::PreparedConv2d;
 pub use cross_entropy::{CrossEntropyOptions, Targets, cross_entropy};
 pub use images::IntoPair;
+pub use linear::linear_relu;
 pub use max_pool2d::MaxPool2dOptions;
 pub use nll_loss::{NllLossOptions, nll_loss};
 pub use reduction::Reduction;

@@ -3,7 +3,7 @@
 use super::support::{assert_close, assert_same, check, randn};
 use cresset_tensor::ops::{
     Conv2dBatchNorm, Conv2dOptions, MaxPool2dOptions, batch_norm_add_relu_eval, batch_norm_add_relu_train,
-    batch_norm_eval, batch_norm_train, conv2d_fused, conv2d_relu_max_pool,
+    batch_norm_eval, batch_norm_train, conv2d_fused, conv2d_relu_max_pool, linear_relu,
 };
 use cresset_tensor::{Array, Tensor, no_grad};
 
@@ -168,6 +168,17 @@ fn gradients_of_convolution_with_residual() {
         &inputs,
         1e-5,
     );
+}
+
+#[test]
+fn linear_with_relu_equals_its_parts() {
+    let composed = |t: &[Tensor]| t[0].linear(&t[1], t.get(2)).relu();
+    let fused = |t: &[Tensor]| linear_relu(&t[0], &t[1], t.get(2));
+    for x in [randn([5]), randn([6, 5]), randn([2, 3, 5]), randn([40, 5]), randn([0, 5])] {
+        let inputs = [x, randn([70, 5]), randn([70])];
+        assert_same(fused, composed, &inputs, 0.0);
+        assert_same(fused, composed, &inputs[..2], 0.0);
+    }
 }
 
 #[test]

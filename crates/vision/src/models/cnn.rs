@@ -1,7 +1,7 @@
 //! The small CNN: two convolutions and two linear layers, the one every tutorial starts with.
 
 use super::{ModelConfig, dropped};
-use cresset_nn::{Conv2d, Dropout, Forward, Linear, Module, ModuleExt, conv_relu_max_pool};
+use cresset_nn::{Conv2d, Dropout, Forward, Linear, Module, ModuleExt, conv_relu_max_pool, linear_relu};
 use cresset_tensor::trace::{self, DryRunError};
 use cresset_tensor::{Generator, Tensor};
 
@@ -46,7 +46,7 @@ impl Cnn {
 impl Forward for Cnn {
     fn forward(&self, x: &Tensor) -> Tensor {
         let x = self.features(x);
-        let x = self.fc1.forward(&x).relu(); // (batch, 128)
+        let x = linear_relu(&self.fc1, &x); // (batch, 128)
         let x = dropped(self.dropout.as_ref(), x);
         self.fc2.forward(&x) //                 (batch, classes)
     }

@@ -41,12 +41,12 @@ fn is_channels_last(shape: &Shape, strides: &[usize]) -> bool {
 /// matter along dimensions longer than 1.
 fn has_order(shape: &Shape, strides: &[usize], dims: impl IntoIterator<Item = usize>) -> bool {
     let mut run = 1;
-    let mut joins = |d: usize| {
+    let joins = |d: usize| {
         let joins = shape[d] == 1 || strides[d] == run;
         run *= shape[d];
         joins
     };
-    shape.contains(&0) || dims.into_iter().all(|d| joins(d))
+    shape.contains(&0) || dims.into_iter().all(joins)
 }
 
 #[cfg(test)]

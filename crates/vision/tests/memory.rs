@@ -17,7 +17,7 @@ fn peak<R>(f: impl FnOnce() -> R) -> (R, usize) {
 #[test]
 fn evaluation_takes_less_memory_than_a_training_forward() {
     for (name, batch, size, share) in
-        [("resnet18", 4, 128, 0.6), ("cifar_resnet20", 32, 32, 0.5), ("cnn", 64, 28, 0.7)]
+        [("resnet18", 4, 128, 0.6), ("cifar_resnet20", 32, 32, 0.5), ("cnn", 64, 28, 0.65)]
     {
         let entry = models::find(name).unwrap();
         let config = models::ModelConfig { input_size: (size, size), ..entry.default_config() };

@@ -37,8 +37,8 @@ impl Cnn {
 
     /// The flattened feature maps, (batch, 784) on 28x28 images.
     fn features(&self, x: &Tensor) -> Tensor {
-        let x = conv_relu_max_pool(&self.conv1, x, 2); //  (batch, 8, 14, 14)
-        let x = conv_relu_max_pool(&self.conv2, &x, 2); // (batch, 16, 7, 7)
+        let mut x = conv_relu_max_pool(&self.conv1, x, 2); // (batch, 8, 14, 14)
+        x = conv_relu_max_pool(&self.conv2, &x, 2); //        (batch, 16, 7, 7)
         x.flatten(1)
     }
 }

@@ -3,16 +3,15 @@
 
 use super::conv2d::{Conv2dOptions, Operands, Saved, output_shape};
 use super::optional::{given, is_given, one_a_channel, or_absent};
+use super::relu;
 use crate::array::Array;
 use crate::autocast;
 use crate::error::ShapeError;
-use crate::float::with_float;
 use crate::op::{Op, apply};
 use crate::recompute::Source;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use cresset_kernels::conv2d::{Conv2dGeometry, Epilogue};
-use cresset_kernels::pointwise;
 
 /// `y = max(0, conv2d(x, w) + b + residual)`, each part if wanted.
 #[derive(Debug)]
@@ -77,11 +76,9 @@ impl Op<4> for Conv2dFused {
         needs: [bool; 4],
         sums: &mut [Option<Array>; 4],
     ) -> [Option<Array>; 4] {
-        let mut dy = grad.channels_last();
+        let grad = if let Some(y) = y { relu::gradient(&y, grad) } else { grad };
+        let dy = grad.channels_last();
         drop(grad);
-        if let Some(y) = y {
-            with_float!(y, E => pointwise::relu_backward_in_place(y.memory_of::<E>(), dy.memory_of_mut()));
-        }
         let db = needs[2].then(|| saved.bias_gradient(&dy));
         let [dx, dw] = saved.backward(&dy, [needs[0], needs[1]], sums[0].take());
         [dx, dw, db, needs[3].then_some(dy)]

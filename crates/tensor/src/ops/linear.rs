@@ -2,6 +2,7 @@
 
 use super::matmul::{product_2d, rows};
 use super::optional::{given, one_a_channel, or_absent};
+use super::relu;
 use crate::array::Array;
 use crate::autocast;
 use crate::error::ShapeError;
@@ -9,7 +10,7 @@ use crate::op::{Op, apply};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use cresset_kernels::gemm::Epilogue;
-use cresset_kernels::{pointwise, reduce};
+use cresset_kernels::reduce;
 
 /// `y = x w^T + b` for x (..., in), w (out, in), b (out); then `max(0, y)` if wanted.
 #[derive(Debug)]
@@ -57,12 +58,9 @@ impl Op<3> for Linear {
     }
 
     fn backward(&self, ([x, w], y): Self::Saved, grad: Array, needs: [bool; 3]) -> [Option<Array>; 3] {
-        let mut dy = rows(&grad).dense();
+        let dy = rows(&grad).dense();
         drop(grad);
-        if let Some(y) = y {
-            dy = dy.in_layout_of(&y);
-            pointwise::relu_backward_in_place(y.memory(), dy.memory_mut());
-        }
+        let dy = if let Some(y) = y { relu::gradient(&y, dy) } else { dy };
         let dx = needs[0].then(|| product_2d(&dy, &w, Epilogue::default()).reshape(x.shape()));
         let dw = needs[1].then(|| product_2d(&dy.permute(&[1, 0]), &rows(&x), Epilogue::default()));
         let db = needs[2].then(|| {

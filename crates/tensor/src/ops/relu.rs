@@ -35,18 +35,23 @@ impl Op<1> for Relu {
     }
 
     fn backward(&self, y: Array, grad: Array, _: [bool; 1]) -> [Option<Array>; 1] {
-        let mut dy = grad.in_layout_of(&y);
-        drop(grad);
-        with_float!(y, E => {
-            if dy.is_unique() {
-                pointwise::relu_backward_in_place(y.memory_of::<E>(), dy.memory_of_mut());
-                return [Some(dy)];
-            }
-            let mut dx = Array::empty_like_of::<E>(&y);
-            pointwise::relu_backward(y.memory_of::<E>(), dy.memory_of(), dx.memory_of_mut());
-            [Some(dx)]
-        })
+        [Some(gradient(&y, grad))]
     }
+}
+
+/// The gradient by what a ReLU made `y` of, in the layout of `y`: in the place of `grad` if nobody else holds that.
+pub(super) fn gradient(y: &Array, grad: Array) -> Array {
+    let mut dy = grad.in_layout_of(y);
+    drop(grad);
+    with_float!(y, E => {
+        if dy.is_unique() {
+            pointwise::relu_backward_in_place(y.memory_of::<E>(), dy.memory_of_mut());
+            return dy;
+        }
+        let mut dx = Array::empty_like_of::<E>(y);
+        pointwise::relu_backward(y.memory_of::<E>(), dy.memory_of(), dx.memory_of_mut());
+        dx
+    })
 }
 
 impl Tensor {

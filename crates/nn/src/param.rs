@@ -12,6 +12,21 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// handle to the same parameter, which is what optimizers hold.
 pub struct Param(Arc<Inner>);
 
+/// The outputs from which on a weight (out, in) is wide.
+const WIDE: usize = 512;
+
+/// A value in the memory order that kernels read best: 4-D weights channels-last, 2-D ones (out, in) as (in, out) if that is
+/// rows of whole cache lines. Wide rows would fall into few sets of the caches.
+fn as_kernels_want(value: Array) -> Array {
+    match value.shape()[..] {
+        [_, _, _, _] => value.channels_last(),
+        [out, _] if out < WIDE && out.is_multiple_of(16) => {
+            value.permute(&[1, 0]).contiguous().permute(&[1, 0])
+        }
+        _ => value.contiguous(),
+    }
+}
+
 /// A number that no value had before: two equal versions mean the same value.
 fn next_version() -> u64 {
     static LATEST: AtomicU64 = AtomicU64::new(0);
@@ -26,11 +41,10 @@ struct Inner {
 }
 
 impl Param {
-    /// A trainable parameter. 4-D weights are kept in channels-last memory, as the kernels want them.
+    /// A trainable parameter. Weights are kept in the memory order that the kernels want.
     pub fn new(value: Array) -> Self {
-        let value = if value.rank() == 4 { value.channels_last() } else { value.contiguous() };
         Self(Arc::new(Inner {
-            value: RwLock::new(value),
+            value: RwLock::new(as_kernels_want(value)),
             version: AtomicU64::new(next_version()),
             leaf: Arc::default(),
             trainable: AtomicBool::new(true),
@@ -84,7 +98,7 @@ impl Param {
             "set: the parameter is {expected}, the new value {}",
             value.shape()
         );
-        *place = if value.rank() == 4 { value.channels_last() } else { value.contiguous() };
+        *place = as_kernels_want(value);
         self.0.version.store(next_version(), Ordering::Relaxed);
     }
 

@@ -7,11 +7,13 @@
 //! * `driver`: the loops around it and the threads
 //! * `method`: which loops, and of what numbers
 //! * `strassen`: other loops around it, with fewer multiplications
+//! * `apart`: products of few rows, whose terms are shared out instead
 //! * `points`, `patch_sum`, `outer_kernel`: the other product, of which both operands lie point by point
 //! * `epilogue`, `statistics`: what happens to a result while it is in cache
 //!
 //! Each element of C is a sum in an order that depends on the sizes and the instruction set only.
 
+mod apart;
 pub(crate) mod blocking;
 pub(crate) mod driver;
 mod epilogue;
@@ -32,7 +34,6 @@ pub use epilogue::{ColumnStatistics, Epilogue};
 
 use crate::layout;
 use crate::parallel;
-use crate::pointwise;
 use crate::scratch;
 use driver::Product;
 use method::{Floats, Method};
@@ -120,10 +121,10 @@ pub fn gemm(
     check("C", c.data.len(), m, n, c.row_stride, c.col_stride);
     let plain = epilogue.bias.is_none() && epilogue.add.is_none() && !epilogue.relu;
     let plain = plain && epilogue.statistics.is_none();
-    let dense = c.col_stride == 1 && c.row_stride == n && a.col_stride == 1;
-    let long_columns = b.row_stride == 1 && b.col_stride != 1;
-    if dense && long_columns && (1..=n / 2).contains(&m) && !accumulate && epilogue.only_columns() {
-        exchanged(m, n, k, a, b, &mut c.data[..m * n], epilogue);
+    if c.col_stride == 1 && c.row_stride == n && !accumulate && epilogue.only_columns() {
+        dense([m, n, k], a, b, &mut c.data[..m * n], epilogue);
+    } else if c.row_stride == 1 && c.col_stride == m && !accumulate && plain {
+        dense([n, m, k], b.transposed(), a.transposed(), &mut c.data[..m * n], epilogue);
     } else if c.col_stride == 1 || n <= 1 {
         rows_of_c(m, n, k, a, b, c.data, c.row_stride, accumulate, epilogue);
     } else if plain && c.row_stride == 1 {
@@ -142,20 +143,62 @@ pub fn gemm(
     }
 }
 
-/// As [`gemm`] for a dense C of few rows, computed as its transpose. A linear layer's weight lies as rows of the
-/// transposed product, so that a small batch is packed in its place; the bits are the same.
-fn exchanged(m: usize, n: usize, k: usize, a: MatrixRef, b: MatrixRef, c: &mut [f32], epilogue: Epilogue) {
+/// As [`gemm`], for a dense C that is overwritten, and no more than a bias and ReLU.
+fn dense([m, n, k]: [usize; 3], a: MatrixRef, b: MatrixRef, c: &mut [f32], epilogue: Epilogue) {
     assert!(epilogue.bias.is_none_or(|bias| bias.len() == n), "one bias a column");
-    scratch::with(n * m, |columns: &mut [f32]| {
-        rows_of_c(n, m, k, b.transposed(), a.transposed(), columns, m, false, Epilogue::default());
-        layout::transpose(n, m, columns, c);
+    if c.is_empty() {
+        return;
+    }
+    if points::multiplies([m, n, k], &a, &b) && epilogue.bias.is_none() && !epilogue.relu {
+        points::multiply([m, n, k], a, b, c);
+    } else if exchanging_pays([m, n, k], &a, &b) {
+        exchanged([m, n, k], a, b, c, &epilogue);
+    } else if apart::applies([m, n, k], b) {
+        apart::gemm([m, n, k], a, b, c, &epilogue);
+    } else {
+        rows_of_c(m, n, k, a, b, c, n, false, epilogue);
+    }
+}
+
+/// Whether fewer numbers go from rows to columns if C is computed as its transpose and then transposed. Vectors go along the
+/// columns of what is computed, so these must not be too few.
+fn exchanging_pays([m, n, k]: [usize; 3], a: &MatrixRef, b: &MatrixRef) -> bool {
+    let cost = |stride: usize, numbers: usize| if stride == 1 || k <= 1 { 0 } else { numbers };
+    let straight = cost(a.col_stride, m * k) + cost(b.col_stride, n * k);
+    let exchanged = cost(b.row_stride, n * k) + cost(a.row_stride, m * k) + m * n;
+    m >= FEWEST_COLUMNS && exchanged < straight
+}
+
+/// Columns that are worth computing a product's transpose.
+const FEWEST_COLUMNS: usize = 8;
+
+/// As [`dense`], computed as the transpose of C. A linear layer's weight, (out, in) in memory, lies as rows of that, so that a
+/// small batch is packed in its place; the bits are the same.
+fn exchanged([m, n, k]: [usize; 3], a: MatrixRef, b: MatrixRef, c: &mut [f32], epilogue: &Epilogue) {
+    // The last chunk of terms apart, because the bias belongs to it.
+    let last = blocking::chunks(1, k).last().map_or(0, |chunk| chunk.offset);
+    let parts = if last > 0 { &[(0, last), (last, k - last)][..] } else { &[(0, k)] };
+    scratch::with((parts.len() + 1) * m * n, |memory: &mut [f32]| {
+        let (columns, sums) = memory.split_at_mut(n * m);
+        for (&(first, len), sums) in parts.iter().zip(sums.chunks_exact_mut(m * n)) {
+            let (a, b) = terms_from(first, a, b);
+            rows_of_c(n, m, len, b.transposed(), a.transposed(), columns, m, false, Epilogue::default());
+            layout::transpose(n, m, columns, sums);
+        }
+        apart::add_up(sums, c, epilogue);
     });
-    if let Some(bias) = epilogue.bias {
-        pointwise::bias_add_in_place(c, bias);
-    }
-    if epilogue.relu {
-        pointwise::relu_in_place(c);
-    }
+}
+
+/// A and B without their first terms.
+fn terms_from<'a>(first: usize, a: MatrixRef<'a>, b: MatrixRef<'a>) -> (MatrixRef<'a>, MatrixRef<'a>) {
+    let (a_data, b_data) = (&a.data[first * a.col_stride..], &b.data[first * b.row_stride..]);
+    (MatrixRef { data: a_data, ..a }, MatrixRef { data: b_data, ..b })
+}
+
+/// A matrix of so many rows and columns, as B.
+fn columns_of([rows, columns]: [usize; 2], b: MatrixRef) -> Columns {
+    let MatrixRef { data, row_stride, col_stride: column_stride } = b;
+    Columns { data, segments: &[0], segment_len: rows, columns, row_stride, column_stride }
 }
 
 /// As [`gemm`], for C with neighbouring columns.
@@ -172,14 +215,7 @@ fn rows_of_c(
     epilogue: Epilogue,
 ) {
     let product = |a: &[f32], row_stride: usize, c: &mut [f32]| {
-        let columns = Columns {
-            data: b.data,
-            segments: &[0],
-            segment_len: k,
-            columns: n,
-            row_stride: b.row_stride,
-            column_stride: b.col_stride,
-        };
+        let columns = columns_of([k, n], b);
         let multiply = |b: Panels| {
             let a = Patches {
                 data: a,

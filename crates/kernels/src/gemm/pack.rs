@@ -54,8 +54,11 @@ pub(crate) enum Panels<'a> {
 const FEW_ROWS: usize = 2 * blocking::BLOCK_ROWS;
 /// Rows of C for which a panel is hardly read twice, so that it need not stay in the L1 cache.
 const ONE_TILE: usize = 12;
-/// Rows of B at a distance of a multiple of this many floats fall into few sets of the L1 cache.
+/// Rows of B at a distance of a multiple of this many floats fall into few sets of the L1 cache, for panels that fit into it.
 const CROWDED: usize = 64;
+const ROWS_IN_L1: usize = 128;
+/// And those into few sets of L2.
+const CROWDED_IN_L2: usize = 512;
 
 impl<'a> Panels<'a> {
     /// `b` in place, if a product of `rows` rows is better off with it: few of them, whole vectors on every
@@ -63,7 +66,8 @@ impl<'a> Panels<'a> {
     pub fn in_place(b: &Columns<'a>, rows: usize) -> Option<Self> {
         const WIDEST: usize = 16;
         let whole = b.column_stride == 1 && b.columns.is_multiple_of(WIDEST);
-        let spread = !b.row_stride.is_multiple_of(CROWDED) || b.columns <= WIDEST || rows <= ONE_TILE;
+        let crowded = if b.rows() > ROWS_IN_L1 { CROWDED_IN_L2 } else { CROWDED };
+        let spread = !b.row_stride.is_multiple_of(crowded) || b.columns <= WIDEST || rows <= ONE_TILE;
         let good = rows <= FEW_ROWS && whole && spread && b.segments == [0] && b.rows() > 0;
         good.then(|| {
             b.check();

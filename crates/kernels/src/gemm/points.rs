@@ -4,6 +4,8 @@
 //! size, whose sums are kept apart so that several threads can work and are then added in order; and into
 //! blocks that fit in cache.
 
+use super::MatrixRef;
+use super::micro_kernel::Singles;
 use super::outer_kernel::{Ahead, LINE, Lines, PointTerms, columns_at_once, pack_lines};
 use super::rows::{self, Grid, Patches};
 use crate::parallel::{self, DisjointMut};
@@ -16,6 +18,8 @@ use std::ops::Range;
 const BLOCK_POINTS: usize = 256;
 /// Rows of A of a task.
 const BLOCK_ROWS: usize = 256;
+/// Of a task that is one block: finer, because nothing is packed often.
+const ROWS_OF_ONE_BLOCK: usize = 3 * LINE;
 /// Columns of B that are packed together.
 const PANEL: usize = 64;
 /// Floats that the sums of all parts may take.
@@ -42,7 +46,7 @@ pub(crate) struct PointSum<'a, E> {
 }
 
 /// Numbers of a point up to which whole lines of floats are read in place: with more, a line of a block of points falls into
-/// few sets of the L1 cache. Short vectors read each line several times.
+/// few sets of the L1 cache, unless points are an odd number of lines apart. Short vectors read each line several times.
 const fn widest_in_place<S: Simd>() -> usize {
     if S::LANES == LINE { 512 } else { 128 }
 }
@@ -50,7 +54,9 @@ const fn widest_in_place<S: Simd>() -> usize {
 impl<E: Element> PointSum<'_, E> {
     /// Whether A and B are read where they lie: B only if its points are neighbours, as those of 1x1 convolutions are.
     fn in_place<S: Simd>(&self) -> [bool; 2] {
-        let fits = |numbers: usize| !E::IS_BFLOAT16 && numbers <= widest_in_place::<S>();
+        let fits = |numbers: usize| {
+            !E::IS_BFLOAT16 && (numbers <= widest_in_place::<S>() || (numbers / LINE) % 2 == 1)
+        };
         let (grid, b) = (&self.grid, &self.b);
         let neighbours = b.taps == [[0, 0]]
             && b.step == [1, 1]
@@ -73,7 +79,8 @@ impl<E: Element> PointSum<'_, E> {
         let parts = parts.clamp(1, MAX_PARTS);
         let part = points.div_ceil(parts).next_multiple_of(8);
         let parts = points.div_ceil(part);
-        let row_blocks = self.rows.div_ceil(BLOCK_ROWS);
+        let block_rows = if points <= BLOCK_POINTS && taps == 1 { ROWS_OF_ONE_BLOCK } else { BLOCK_ROWS };
+        let row_blocks = self.rows.div_ceil(block_rows);
         // Too few tasks: let several share the taps too.
         let wanted = MAX_PARTS.min(work / TASK_WORK).div_ceil(parts * row_blocks);
         let tap_group = taps.div_ceil(wanted.clamp(1, taps));
@@ -85,7 +92,7 @@ impl<E: Element> PointSum<'_, E> {
                 let (index, row_block) = (rest / row_blocks, rest % row_blocks);
                 self.task::<T>(
                     index * part..points.min((index + 1) * part),
-                    row_block * BLOCK_ROWS..self.rows.min((row_block + 1) * BLOCK_ROWS),
+                    row_block * block_rows..self.rows.min((row_block + 1) * block_rows),
                     group * tap_group..taps.min((group + 1) * tap_group),
                     // Tasks of a part write disjoint rows and columns of its sum.
                     sums.as_mut_ptr().wrapping_add(index * self.rows * columns),
@@ -142,6 +149,36 @@ impl<E: Element> PointSum<'_, E> {
             },
         );
     }
+}
+
+/// Fewest points that are worth a product of [two matrices](multiply), and the columns of B that are too many: each task of few
+/// rows would pack them.
+const FEWEST_POINTS: usize = 32;
+const MANY_COLUMNS: usize = 512;
+
+/// Whether a matrix product, m x n of k terms, is one of points: those are the terms, of which both operands have whole lines
+/// side by side, and they are one block.
+pub(super) fn multiplies([m, n, k]: [usize; 3], a: &MatrixRef, b: &MatrixRef) -> bool {
+    let lines = m.is_multiple_of(LINE) && n.is_multiple_of(LINE);
+    let few = n < MANY_COLUMNS && (FEWEST_POINTS..=BLOCK_POINTS).contains(&k);
+    a.row_stride == 1 && b.col_stride == 1 && lines && few
+}
+
+/// `C = A B` of such matrices, dense.
+pub(super) fn multiply([m, n, k]: [usize; 3], a: MatrixRef, b: MatrixRef, c: &mut [f32]) {
+    let grid = Grid::matrix(k);
+    let b = Patches {
+        data: b.data,
+        height: 1,
+        width: k,
+        channels: b.row_stride,
+        first_channel: 0,
+        len: n,
+        step: [1, 1],
+        taps: &[[0, 0]],
+        zeros: b.data,
+    };
+    PointSum { grid, a: a.data, a_stride: a.col_stride, a_first: 0, rows: m, b }.run::<Singles>(c);
 }
 
 /// Adds one block of points to some rows and taps.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::testing::on_any_threads;
 
 /// Small reproducible numbers in [-1, 1).
 fn numbers(len: usize, seed: u32) -> Vec<f32> {
@@ -10,7 +11,7 @@ fn numbers(len: usize, seed: u32) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-const SIZES: [(usize, usize, usize); 15] = [
+const SIZES: [(usize, usize, usize); 20] = [
     (1, 1, 1),
     (1, 10, 128),
     (7, 5, 3),
@@ -26,6 +27,11 @@ const SIZES: [(usize, usize, usize); 15] = [
     (0, 3, 4),
     (4, 5, 0),
     (300, 100, 50),
+    (64, 784, 128),
+    (784, 128, 64),
+    (48, 80, 40),
+    (60, 512, 1100),
+    (0, 64, 700),
 ];
 
 fn oracle(m: usize, n: usize, k: usize, a: MatrixRef, b: MatrixRef) -> Vec<f64> {
@@ -66,32 +72,59 @@ fn every_layout_matches_float64() {
 
 #[test]
 fn few_rows_have_the_bits_of_many() {
-    let (n, k) = (70, 400);
-    let (b, bias) = (numbers(k * n, 2), numbers(n, 3));
-    let b = MatrixRef { data: &b, row_stride: 1, col_stride: k };
-    let a = numbers(64 * k, 1);
-    let a = MatrixRef::row_major(&a, k);
-    for (bias, relu) in [(None, false), (Some(&bias[..]), false), (Some(&bias[..]), true)] {
-        let product = |m: usize| {
-            let mut c = vec![f32::NAN; m * n];
-            let epilogue = Epilogue { bias, relu, ..Default::default() };
-            gemm(m, n, k, a, b, MatrixMut::row_major(&mut c, n), false, epilogue);
-            c
-        };
-        let many = product(64);
-        for m in [1, 5, 35] {
-            assert_eq!(product(m), many[..m * n], "{m} rows");
+    // Computed as its transpose, and with terms apart, for which 400 rows are too many.
+    for (n, k, exchanged) in [(70, 400, true), (90, 1100, true), (64, 700, false), (64, 1100, false)] {
+        let (b, bias) = (numbers(k * n, 2), numbers(n, 3));
+        let b = MatrixRef::row_major(&b, n);
+        let b = if exchanged { MatrixRef { row_stride: 1, col_stride: k, ..b } } else { b };
+        let a = numbers(400 * k, 1);
+        let a = MatrixRef::row_major(&a, k);
+        for (bias, relu) in [(None, false), (Some(&bias[..]), false), (Some(&bias[..]), true)] {
+            let product = |m: usize| {
+                let mut c = vec![f32::NAN; m * n];
+                let epilogue = Epilogue { bias, relu, ..Default::default() };
+                gemm(m, n, k, a, b, MatrixMut::row_major(&mut c, n), false, epilogue);
+                c
+            };
+            let many = on_any_threads(|| product(400));
+            for m in [1, 5, 35, 64] {
+                assert_eq!(on_any_threads(|| product(m)), many[..m * n], "{m} rows");
+            }
         }
+    }
+}
+
+#[test]
+fn operands_may_be_parts_of_larger_ones() {
+    // By points, with terms apart, and neither.
+    for (m, n, k, rows_of_a) in [(96, 80, 64, false), (30, 64, 700, true), (30, 50, 90, true)] {
+        let (a_stride, b_stride) = (if rows_of_a { k } else { m } + 4, n + 10);
+        let (a, b) = (numbers(m.max(k) * a_stride, 1), numbers((k - 1) * b_stride + n, 2));
+        let a = MatrixRef::row_major(&a, a_stride);
+        let a = if rows_of_a { a } else { a.transposed() };
+        let b = MatrixRef::row_major(&b, b_stride);
+        let c = on_any_threads(|| {
+            let mut c = vec![f32::NAN; m * n];
+            gemm(m, n, k, a, b, MatrixMut::row_major(&mut c, n), false, Epilogue::default());
+            c
+        });
+        assert_close(&c, &oracle(m, n, k, a, b), k, &format!("{m}x{n}x{k}"));
     }
 }
 
 #[test]
 fn reading_b_in_place_changes_no_bit() {
     // Columns, distance between rows of B, and whether it is read in place.
-    for (n, stride, in_place) in
-        [(48, 48, true), (80, 84, true), (16, 64, true), (64, 64, false), (40, 40, false)]
-    {
-        for (m, k) in [(64, 700), (130, 128), (200, 9)] {
+    for (n, stride, if_in_l1, otherwise) in [
+        (48, 48, true, true),
+        (80, 84, true, true),
+        (16, 64, true, true),
+        (64, 64, false, true),
+        (64, 512, false, false),
+        (40, 40, false, false),
+    ] {
+        for (m, k) in [(64, 700), (64, 300), (130, 128), (200, 9)] {
+            let in_place = if k <= 128 { if_in_l1 } else { otherwise };
             let (a, b) = (numbers(m * k, 1), numbers((k - 1) * stride + n, 2));
             let b = MatrixRef { data: &b, row_stride: stride, col_stride: 1 };
             let columns = Columns {

@@ -1,6 +1,6 @@
 //! The linear map of a layer, as `torch.nn.functional.linear`.
 
-use super::matmul::{product_2d, rows};
+use super::matmul::{product_2d, product_2d_like, rows};
 use super::optional::{given, one_a_channel, or_absent};
 use super::relu;
 use crate::array::Array;
@@ -62,7 +62,7 @@ impl Op<3> for Linear {
         drop(grad);
         let dy = if let Some(y) = y { relu::gradient(&y, dy) } else { dy };
         let dx = needs[0].then(|| product_2d(&dy, &w, Epilogue::default()).reshape(x.shape()));
-        let dw = needs[1].then(|| product_2d(&dy.permute(&[1, 0]), &rows(&x), Epilogue::default()));
+        let dw = needs[1].then(|| product_2d_like(&w, &dy.permute(&[1, 0]), &rows(&x)));
         let db = needs[2].then(|| {
             let (m, n) = (dy.shape()[0], dy.shape()[1]);
             let mut db = Array::empty([n]);

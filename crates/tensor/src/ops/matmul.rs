@@ -127,10 +127,23 @@ fn matrix(x: &Array) -> MatrixRef<'_> {
 
 /// `a b` of two matrices of any strides, and the epilogue.
 pub(crate) fn product_2d(a: &Array, b: &Array, epilogue: Epilogue) -> Array {
-    let ([m, k], n) = ([a.shape()[0], a.shape()[1]], b.shape()[1]);
-    let mut c = Array::empty([m, n]);
-    gemm::gemm(m, n, k, matrix(a), matrix(b), MatrixMut::row_major(c.memory_mut(), n), false, epilogue);
+    let mut c = Array::empty([a.shape()[0], b.shape()[1]]);
+    multiply(a, b, &mut c, epilogue);
     c
+}
+
+/// [`product_2d`] in the memory order of `like`, if that is dense.
+pub(crate) fn product_2d_like(like: &Array, a: &Array, b: &Array) -> Array {
+    let mut c = Array::empty_like(like);
+    multiply(a, b, &mut c, Epilogue::default());
+    c
+}
+
+fn multiply(a: &Array, b: &Array, c: &mut Array, epilogue: Epilogue) {
+    let ([m, k], n) = ([a.shape()[0], a.shape()[1]], b.shape()[1]);
+    let [row_stride, col_stride] = *c.strides() else { unreachable!("a matrix") };
+    let to = MatrixMut { data: c.memory_mut(), row_stride, col_stride };
+    gemm::gemm(m, n, k, matrix(a), matrix(b), to, false, epilogue);
 }
 
 /// `a b` of batches of matrices.

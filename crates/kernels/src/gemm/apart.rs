@@ -1,0 +1,91 @@
+//! Products of few rows and many terms, of which each task has terms of its own.
+//!
+//! A linear layer's weight, (in, out) in memory, is far larger than a batch and its outputs. Cut by rows or columns of C, every
+//! thread would read most of it; by terms each reads its own part, the same that it updates later.
+
+use super::blocking::{self, Chunk};
+use super::pack::Panels;
+use super::{Epilogue, MatrixRef, columns_of, rows_of_c, terms_from};
+use crate::parallel::{self, DisjointMut};
+use crate::pointwise::positive_part;
+use crate::scratch;
+use crate::vectorize::vectorize;
+
+/// Rows of a task, and those if its part of B is too large for L2.
+const TASK_ROWS: usize = 12;
+const TASK_ROWS_OF_LARGE_PARTS: usize = 48;
+/// Floats of B from which on a part is large.
+const LARGE_PART: usize = 128 * 1024;
+/// Floats of all sums at most.
+const MOST_SUMS: usize = 512 * 1024;
+
+/// Whether C is better computed so: several chunks of terms, fewer sums of them than numbers in B, which is read in place.
+pub(super) fn applies([m, n, k]: [usize; 3], b: MatrixRef) -> bool {
+    let parts = blocking::chunks(1, k).count();
+    let few = parts > 1 && parts * m * n <= MOST_SUMS.min(n * k);
+    few && Panels::in_place(&columns_of([k, n], b), task_rows(n, k)).is_some()
+}
+
+/// Rows of a task.
+fn task_rows(n: usize, k: usize) -> usize {
+    let part = blocking::chunks(1, k).next().map_or(0, |chunk| chunk.len);
+    if part * n > LARGE_PART { TASK_ROWS_OF_LARGE_PARTS } else { TASK_ROWS }
+}
+
+/// As [`gemm`](super::gemm()) for a dense C. The sums over the chunks of terms are added in order, so the bits are those of a
+/// product that is not cut.
+pub(super) fn gemm([m, n, k]: [usize; 3], a: MatrixRef, b: MatrixRef, c: &mut [f32], epilogue: &Epilogue) {
+    let parts: Vec<Chunk> = blocking::chunks(1, k).collect();
+    let task_rows = task_rows(n, k);
+    let blocks = m.div_ceil(task_rows);
+    scratch::with(parts.len() * m * n, |sums: &mut [f32]| {
+        let writer = DisjointMut::new(sums);
+        parallel::for_each_index(parts.len() * blocks, |task| {
+            let (part, row) = (task / blocks, task % blocks * task_rows);
+            let Chunk { offset, len, .. } = parts[part];
+            let rows = task_rows.min(m - row);
+            let start = (part * m + row) * n;
+            // SAFETY: each task has its own rows of its part's sums.
+            let sums = unsafe { writer.slice(start..start + rows * n) };
+            let a = MatrixRef { data: &a.data[row * a.row_stride..], ..a };
+            let (a, b) = terms_from(offset, a, b);
+            rows_of_c(rows, n, len, a, b, sums, n, false, Epilogue::default());
+        });
+        add_up(sums, c, epilogue);
+    });
+}
+
+/// `c` becomes what sums over chunks of terms, one behind the other, come to with the bias and ReLU of the epilogue: with the
+/// bits of a product that is not cut, which adds the bias to the last.
+pub(super) fn add_up(sums: &[f32], c: &mut [f32], epilogue: &Epilogue) {
+    let len = c.len();
+    let columns = epilogue.bias.map_or(1, <[f32]>::len);
+    parallel::for_each_chunk(c, columns, |start, c| {
+        let range = start..start + c.len();
+        let mut parts = sums.chunks_exact(len).map(|sums| &sums[range.clone()]);
+        let Some(last) = parts.next_back() else { return };
+        vectorize(
+            #[inline(always)]
+            || {
+                match parts.next() {
+                    Some(first) => c.copy_from_slice(first),
+                    None => c.fill(-0.0), // which changes no number that is added to it
+                }
+                for part in parts {
+                    c.iter_mut().zip(part).for_each(|(c, x)| *c += x);
+                }
+                match epilogue.bias {
+                    Some(bias) => {
+                        for (c, last) in c.chunks_mut(columns).zip(last.chunks(columns)) {
+                            c.iter_mut().zip(last).zip(bias).for_each(|((c, x), b)| *c += x + b);
+                        }
+                    }
+                    None => c.iter_mut().zip(last).for_each(|(c, x)| *c += x),
+                }
+                if epilogue.relu {
+                    c.iter_mut().for_each(|c| *c = positive_part(*c));
+                }
+            },
+        );
+    });
+}

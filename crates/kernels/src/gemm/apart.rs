@@ -38,49 +38,51 @@ pub(super) fn gemm([m, n, k]: [usize; 3], a: MatrixRef, b: MatrixRef, c: &mut [f
     let parts: Vec<Chunk> = blocking::chunks(1, k).collect();
     let task_rows = task_rows(n, k);
     let blocks = m.div_ceil(task_rows);
-    scratch::with(parts.len() * m * n, |sums: &mut [f32]| {
-        let writer = DisjointMut::new(sums);
+    let earlier = parts.len() - 1;
+    scratch::with(earlier * m * n, |sums: &mut [f32]| {
+        let (sums_of, c_of) = (DisjointMut::new(sums), DisjointMut::new(c));
         parallel::for_each_index(parts.len() * blocks, |task| {
             let (part, row) = (task / blocks, task % blocks * task_rows);
-            let Chunk { offset, len, .. } = parts[part];
             let rows = task_rows.min(m - row);
-            let start = (part * m + row) * n;
+            let (sums, first_row) = if part < earlier { (&sums_of, part * m + row) } else { (&c_of, row) };
             // SAFETY: each task has its own rows of its part's sums.
-            let sums = unsafe { writer.slice(start..start + rows * n) };
+            let sums = unsafe { sums.slice(first_row * n..(first_row + rows) * n) };
             let a = MatrixRef { data: &a.data[row * a.row_stride..], ..a };
-            let (a, b) = terms_from(offset, a, b);
-            rows_of_c(rows, n, len, a, b, sums, n, false, Epilogue::default());
+            let (a, b) = terms_from(parts[part].offset, a, b);
+            rows_of_c(rows, n, parts[part].len, a, b, sums, n, false, Epilogue::default());
         });
-        add_up(sums, c, epilogue);
+        finish(sums, c, epilogue);
     });
 }
 
-/// `c` becomes what sums over chunks of terms, one behind the other, come to with the bias and ReLU of the epilogue: with the
-/// bits of a product that is not cut, which adds the bias to the last.
-pub(super) fn add_up(sums: &[f32], c: &mut [f32], epilogue: &Epilogue) {
+/// Adds the bias of an epilogue to `c`, sums over a last chunk of terms, then the `earlier` sums, one behind the other, which
+/// change, and clamps at zero if wanted: the bits of a product that is not cut, in which the bias belongs to the last chunk.
+pub(super) fn finish(earlier: &mut [f32], c: &mut [f32], epilogue: &Epilogue) {
+    if earlier.is_empty() && epilogue.bias.is_none() && !epilogue.relu {
+        return;
+    }
     let len = c.len();
     let columns = epilogue.bias.map_or(1, <[f32]>::len);
+    let earlier = DisjointMut::new(earlier);
     parallel::for_each_chunk(c, columns, |start, c| {
-        let range = start..start + c.len();
-        let mut parts = sums.chunks_exact(len).map(|sums| &sums[range.clone()]);
-        let Some(last) = parts.next_back() else { return };
+        let end = start + c.len();
+        // SAFETY: chunks of C do not overlap, nor do sums.
+        let part = |first: usize| unsafe { earlier.slice(first + start..first + end) };
+        let mut parts = (0..earlier.len()).step_by(len).map(part);
+        let first = parts.next();
         vectorize(
             #[inline(always)]
             || {
-                match parts.next() {
-                    Some(first) => c.copy_from_slice(first),
-                    None => c.fill(-0.0), // which changes no number that is added to it
-                }
-                for part in parts {
-                    c.iter_mut().zip(part).for_each(|(c, x)| *c += x);
-                }
-                match epilogue.bias {
-                    Some(bias) => {
-                        for (c, last) in c.chunks_mut(columns).zip(last.chunks(columns)) {
-                            c.iter_mut().zip(last).zip(bias).for_each(|((c, x), b)| *c += x + b);
-                        }
+                if let Some(bias) = epilogue.bias {
+                    for c in c.chunks_mut(columns) {
+                        c.iter_mut().zip(bias).for_each(|(c, b)| *c += b);
                     }
-                    None => c.iter_mut().zip(last).for_each(|(c, x)| *c += x),
+                }
+                if let Some(sum) = first {
+                    for part in parts {
+                        sum.iter_mut().zip(part).for_each(|(sum, x)| *sum += *x);
+                    }
+                    c.iter_mut().zip(sum).for_each(|(c, x)| *c += *x);
                 }
                 if epilogue.relu {
                     c.iter_mut().for_each(|c| *c = positive_part(*c));

@@ -175,17 +175,21 @@ const FEWEST_COLUMNS: usize = 8;
 /// As [`dense`], computed as the transpose of C. A linear layer's weight, (out, in) in memory, lies as rows of that, so that a
 /// small batch is packed in its place; the bits are the same.
 fn exchanged([m, n, k]: [usize; 3], a: MatrixRef, b: MatrixRef, c: &mut [f32], epilogue: &Epilogue) {
-    // The last chunk of terms apart, because the bias belongs to it.
+    let product = |first: usize, len: usize, columns: &mut [f32], c: &mut [f32]| {
+        let (a, b) = terms_from(first, a, b);
+        rows_of_c(n, m, len, b.transposed(), a.transposed(), columns, m, false, Epilogue::default());
+        layout::transpose(n, m, columns, c);
+    };
+    // The last chunk of terms is apart, because the bias belongs to it.
     let last = blocking::chunks(1, k).last().map_or(0, |chunk| chunk.offset);
-    let parts = if last > 0 { &[(0, last), (last, k - last)][..] } else { &[(0, k)] };
-    scratch::with((parts.len() + 1) * m * n, |memory: &mut [f32]| {
-        let (columns, sums) = memory.split_at_mut(n * m);
-        for (&(first, len), sums) in parts.iter().zip(sums.chunks_exact_mut(m * n)) {
-            let (a, b) = terms_from(first, a, b);
-            rows_of_c(n, m, len, b.transposed(), a.transposed(), columns, m, false, Epilogue::default());
-            layout::transpose(n, m, columns, sums);
+    let earlier = if last > 0 { m * n } else { 0 };
+    scratch::with(earlier + m * n, |memory: &mut [f32]| {
+        let (earlier, columns) = memory.split_at_mut(earlier);
+        if last > 0 {
+            product(0, last, columns, earlier);
         }
-        apart::add_up(sums, c, epilogue);
+        product(last, k - last, columns, c);
+        apart::finish(earlier, c, epilogue);
     });
 }
 

@@ -18,8 +18,10 @@ use std::ops::Range;
 const BLOCK_POINTS: usize = 256;
 /// Rows of A of a task.
 const BLOCK_ROWS: usize = 256;
-/// Of a task that is one block: finer, because nothing is packed often.
+/// Of a task that is one block, about: finer, because nothing is packed often.
 const ROWS_OF_ONE_BLOCK: usize = 3 * LINE;
+/// Rows that a task does not divide.
+const ROWS_AT_ONCE: usize = LINE / 2;
 /// Columns of B that are packed together.
 const PANEL: usize = 64;
 /// Floats that the sums of all parts may take.
@@ -79,7 +81,13 @@ impl<E: Element> PointSum<'_, E> {
         let parts = parts.clamp(1, MAX_PARTS);
         let part = points.div_ceil(parts).next_multiple_of(8);
         let parts = points.div_ceil(part);
-        let block_rows = if points <= BLOCK_POINTS && taps == 1 { ROWS_OF_ONE_BLOCK } else { BLOCK_ROWS };
+        let block_rows = if points <= BLOCK_POINTS && taps == 1 {
+            // An even number of them, so that two threads have equal shares, which they update later too.
+            let pairs = (self.rows / (2 * ROWS_OF_ONE_BLOCK)).max(1);
+            self.rows.div_ceil(2 * pairs).next_multiple_of(ROWS_AT_ONCE)
+        } else {
+            BLOCK_ROWS
+        };
         let row_blocks = self.rows.div_ceil(block_rows);
         // Too few tasks: let several share the taps too.
         let wanted = MAX_PARTS.min(work / TASK_WORK).div_ceil(parts * row_blocks);

@@ -7,9 +7,8 @@ use super::blocking::{self, Chunk};
 use super::pack::Panels;
 use super::{Epilogue, MatrixRef, columns_of, rows_of_c, terms_from};
 use crate::parallel::{self, DisjointMut};
-use crate::pointwise::positive_part;
+use crate::pointwise;
 use crate::scratch;
-use crate::vectorize::vectorize;
 
 /// Rows of a task, and those if its part of B is too large for L2.
 const TASK_ROWS: usize = 12;
@@ -58,36 +57,15 @@ pub(super) fn gemm([m, n, k]: [usize; 3], a: MatrixRef, b: MatrixRef, c: &mut [f
 /// Adds the bias of an epilogue to `c`, sums over a last chunk of terms, then the `earlier` sums, one behind the other, which
 /// change, and clamps at zero if wanted: the bits of a product that is not cut, in which the bias belongs to the last chunk.
 pub(super) fn finish(earlier: &mut [f32], c: &mut [f32], epilogue: &Epilogue) {
-    if earlier.is_empty() && epilogue.bias.is_none() && !epilogue.relu {
-        return;
+    if let Some(bias) = epilogue.bias {
+        pointwise::bias_add_in_place(c, bias);
     }
-    let len = c.len();
-    let columns = epilogue.bias.map_or(1, <[f32]>::len);
-    let earlier = DisjointMut::new(earlier);
-    parallel::for_each_chunk(c, columns, |start, c| {
-        let end = start + c.len();
-        // SAFETY: chunks of C do not overlap, nor do sums.
-        let part = |first: usize| unsafe { earlier.slice(first + start..first + end) };
-        let mut parts = (0..earlier.len()).step_by(len).map(part);
-        let first = parts.next();
-        vectorize(
-            #[inline(always)]
-            || {
-                if let Some(bias) = epilogue.bias {
-                    for c in c.chunks_mut(columns) {
-                        c.iter_mut().zip(bias).for_each(|(c, b)| *c += b);
-                    }
-                }
-                if let Some(sum) = first {
-                    for part in parts {
-                        sum.iter_mut().zip(part).for_each(|(sum, x)| *sum += *x);
-                    }
-                    c.iter_mut().zip(sum).for_each(|(c, x)| *c += *x);
-                }
-                if epilogue.relu {
-                    c.iter_mut().for_each(|c| *c = positive_part(*c));
-                }
-            },
-        );
-    });
+    let mut parts = earlier.chunks_exact_mut(c.len());
+    if let Some(sum) = parts.next() {
+        parts.for_each(|part| pointwise::add_assign(sum, part));
+        pointwise::add_assign(c, sum);
+    }
+    if epilogue.relu {
+        pointwise::relu_in_place(c);
+    }
 }

@@ -84,6 +84,11 @@ impl<'a> MatrixMut<'a> {
     pub fn row_major(data: &'a mut [f32], columns: usize) -> Self {
         Self { data, row_stride: columns, col_stride: 1 }
     }
+
+    /// The same elements with rows and columns exchanged.
+    pub fn transposed(self) -> Self {
+        Self { data: self.data, row_stride: self.col_stride, col_stride: self.row_stride }
+    }
 }
 
 #[track_caller]
@@ -121,14 +126,12 @@ pub fn gemm(
     check("C", c.data.len(), m, n, c.row_stride, c.col_stride);
     let plain = epilogue.bias.is_none() && epilogue.add.is_none() && !epilogue.relu;
     let plain = plain && epilogue.statistics.is_none();
-    if c.col_stride == 1 && c.row_stride == n && !accumulate && epilogue.only_columns() {
+    if plain && c.row_stride == 1 && c.col_stride != 1 {
+        gemm(n, m, k, b.transposed(), a.transposed(), c.transposed(), accumulate, epilogue);
+    } else if c.col_stride == 1 && c.row_stride == n && !accumulate && epilogue.only_columns() {
         dense([m, n, k], a, b, &mut c.data[..m * n], epilogue);
-    } else if c.row_stride == 1 && c.col_stride == m && !accumulate && plain {
-        dense([n, m, k], b.transposed(), a.transposed(), &mut c.data[..m * n], epilogue);
     } else if c.col_stride == 1 || n <= 1 {
         rows_of_c(m, n, k, a, b, c.data, c.row_stride, accumulate, epilogue);
-    } else if plain && c.row_stride == 1 {
-        rows_of_c(n, m, k, b.transposed(), a.transposed(), c.data, c.col_stride, accumulate, epilogue);
     } else {
         assert!(plain, "gemm: an epilogue needs a C with a column stride of 1, found {}", c.col_stride);
         scratch::with(m * n, |dense: &mut [f32]| {
@@ -149,9 +152,9 @@ fn dense([m, n, k]: [usize; 3], a: MatrixRef, b: MatrixRef, c: &mut [f32], epilo
     if c.is_empty() {
         return;
     }
-    if points::multiplies([m, n, k], &a, &b) && epilogue.bias.is_none() && !epilogue.relu {
+    if points::multiplies([m, n, k], a, b) && epilogue.bias.is_none() && !epilogue.relu {
         points::multiply([m, n, k], a, b, c);
-    } else if exchanging_pays([m, n, k], &a, &b) {
+    } else if exchanging_pays([m, n, k], a, b) {
         exchanged([m, n, k], a, b, c, &epilogue);
     } else if apart::applies([m, n, k], b) {
         apart::gemm([m, n, k], a, b, c, &epilogue);
@@ -162,7 +165,7 @@ fn dense([m, n, k]: [usize; 3], a: MatrixRef, b: MatrixRef, c: &mut [f32], epilo
 
 /// Whether fewer numbers go from rows to columns if C is computed as its transpose and then transposed. Vectors go along the
 /// columns of what is computed, so these must not be too few.
-fn exchanging_pays([m, n, k]: [usize; 3], a: &MatrixRef, b: &MatrixRef) -> bool {
+fn exchanging_pays([m, n, k]: [usize; 3], a: MatrixRef, b: MatrixRef) -> bool {
     let cost = |stride: usize, numbers: usize| if stride == 1 || k <= 1 { 0 } else { numbers };
     let straight = cost(a.col_stride, m * k) + cost(b.col_stride, n * k);
     let exchanged = cost(b.row_stride, n * k) + cost(a.row_stride, m * k) + m * n;
@@ -221,17 +224,7 @@ fn rows_of_c(
     let product = |a: &[f32], row_stride: usize, c: &mut [f32]| {
         let columns = columns_of([k, n], b);
         let multiply = |b: Panels| {
-            let a = Patches {
-                data: a,
-                height: 1,
-                width: m,
-                channels: row_stride,
-                first_channel: 0,
-                len: k,
-                step: [1, 1],
-                taps: &[[0, 0]],
-                zeros: a,
-            };
+            let a = Patches::matrix(a, [m, k], row_stride);
             let place = Placement { start: 0, image: 0, row: 0, column: c_stride };
             let product = Product { grid: Grid::matrix(m), a, columns: n, b, place, accumulate };
             Floats::Plain.run(&product, c, epilogue);

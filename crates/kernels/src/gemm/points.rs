@@ -166,7 +166,7 @@ const MANY_COLUMNS: usize = 512;
 
 /// Whether a matrix product, m x n of k terms, is one of points: those are the terms, of which both operands have whole lines
 /// side by side, and they are one block.
-pub(super) fn multiplies([m, n, k]: [usize; 3], a: &MatrixRef, b: &MatrixRef) -> bool {
+pub(super) fn multiplies([m, n, k]: [usize; 3], a: MatrixRef, b: MatrixRef) -> bool {
     let lines = m.is_multiple_of(LINE) && n.is_multiple_of(LINE);
     let few = n < MANY_COLUMNS && (FEWEST_POINTS..=BLOCK_POINTS).contains(&k);
     a.row_stride == 1 && b.col_stride == 1 && lines && few
@@ -174,19 +174,9 @@ pub(super) fn multiplies([m, n, k]: [usize; 3], a: &MatrixRef, b: &MatrixRef) ->
 
 /// `C = A B` of such matrices, dense.
 pub(super) fn multiply([m, n, k]: [usize; 3], a: MatrixRef, b: MatrixRef, c: &mut [f32]) {
-    let grid = Grid::matrix(k);
-    let b = Patches {
-        data: b.data,
-        height: 1,
-        width: k,
-        channels: b.row_stride,
-        first_channel: 0,
-        len: n,
-        step: [1, 1],
-        taps: &[[0, 0]],
-        zeros: b.data,
-    };
-    PointSum { grid, a: a.data, a_stride: a.col_stride, a_first: 0, rows: m, b }.run::<Singles>(c);
+    let b = Patches::matrix(b.data, [k, n], b.row_stride);
+    let sum = PointSum { grid: Grid::matrix(k), a: a.data, a_stride: a.col_stride, a_first: 0, rows: m, b };
+    sum.run::<Singles>(c);
 }
 
 /// Adds one block of points to some rows and taps.

@@ -96,7 +96,22 @@ pub(crate) struct Patches<'a, E = f32> {
     pub zeros: &'a [E],
 }
 
-impl<E> Patches<'_, E> {
+impl<'a, E> Patches<'a, E> {
+    /// The rows of a matrix, `row_stride` apart: one tap at the points of [`Grid::matrix`].
+    pub fn matrix(data: &'a [E], [rows, columns]: [usize; 2], row_stride: usize) -> Self {
+        Self {
+            data,
+            height: 1,
+            width: rows,
+            channels: row_stride,
+            first_channel: 0,
+            len: columns,
+            step: [1, 1],
+            taps: &[[0, 0]],
+            zeros: data,
+        }
+    }
+
     /// Fills `table[tap * stride + i]` with the pointer for the `i`-th point of `range`, and repeats the last
     /// point up to `stride`, so that a whole tile is always readable.
     pub fn locate(&self, grid: &Grid, range: Range<usize>, table: &mut [*const E], stride: usize) {
